@@ -1,7 +1,11 @@
 //! Training of neural networks and image super-resolution with WGSL compute kernels.
 
+pub mod cpu;
 pub mod data;
 mod error;
+pub mod executor;
+pub mod gpu;
+pub mod graph;
 pub mod image;
 
 pub use error::{Error, Result};

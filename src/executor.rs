@@ -1,0 +1,72 @@
+//! What a device does with plans. [`crate::cpu`] and [`crate::gpu`] implement it with the same closed set of operators.
+
+use std::sync::Arc;
+
+use crate::Result;
+use crate::graph::{Arena, Clock, Plan, Store, TensorId};
+
+/// Names a plan that an executor has loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PlanId(pub usize);
+
+/// A device with the state of one network and the plans that share it.
+///
+/// All plans loaded into one executor have the same [`crate::graph::Layout`]. State starts as zeros.
+pub trait Executor {
+    /// The device as a person would name it.
+    fn name(&self) -> String;
+
+    /// Makes everything the plan needs: buffers, pipelines, scratch. Runs allocate nothing.
+    ///
+    /// # Errors
+    /// When the plan's layout differs from that of plans loaded before, or the device's limits do not allow the plan.
+    fn load(&mut self, plan: Arc<Plan>) -> Result<PlanId>;
+
+    /// Frees what a plan holds alone.
+    fn unload(&mut self, plan: PlanId);
+
+    /// Writes an input tensor.
+    ///
+    /// # Errors
+    /// When the tensor is no input of the plan or `values` has another length.
+    fn write(&mut self, plan: PlanId, tensor: TensorId, values: &[f32]) -> Result<()>;
+
+    /// Reads an output tensor, or any tensor with state.
+    ///
+    /// # Errors
+    /// When the tensor is not kept after a run, or the device fails.
+    fn read(&mut self, plan: PlanId, tensor: TensorId) -> Result<Vec<f32>>;
+
+    /// Writes a whole arena (gaps included, `layout.len(arena)` elements).
+    ///
+    /// # Errors
+    /// When no loaded plan has the arena or the length differs.
+    fn write_state(&mut self, arena: Arena, values: &[f32]) -> Result<()>;
+
+    /// Reads a whole arena.
+    ///
+    /// # Errors
+    /// When no loaded plan has the arena, or the device fails.
+    fn read_state(&mut self, arena: Arena) -> Result<Vec<f32>>;
+
+    /// Writes the beginning of a dataset store, at most the bytes the loaded plans have room for.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()>;
+
+    /// Runs the plan once per clock, in order; `slot` is set here. May return before the device is done.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()>;
+
+    /// Waits for all runs and takes their losses, one per run of a plan with a loss, in order.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn losses(&mut self) -> Result<Vec<f32>>;
+
+    /// Bytes the executor has allocated on its device.
+    fn allocated(&self) -> u64;
+}

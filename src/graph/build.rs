@@ -1,0 +1,324 @@
+//! A graph: tensors and operators in the order they run, each checked as it is added.
+
+use super::{Activation, Op, Shape, Window, shapes::output_shape};
+use crate::{Error, Result};
+
+/// Names a tensor of one graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TensorId(pub usize);
+
+/// Flat state on the device with one segment per parameter, the same offsets in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Arena {
+    /// The weights.
+    Parameters,
+    /// Their gradients of the current step.
+    Gradients,
+    /// Velocity, mean square or first moment of the update rule.
+    First,
+    /// Second moment of the update rule.
+    Second,
+    /// Exponential moving average of the weights.
+    Average,
+    /// Running statistics of batch normalisation; has segments of its own.
+    Statistics,
+}
+
+impl Arena {
+    /// All arenas.
+    pub const ALL: [Arena; 6] =
+        [Arena::Parameters, Arena::Gradients, Arena::First, Arena::Second, Arena::Average, Arena::Statistics];
+}
+
+/// A part of the resident dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Store {
+    /// Row features as floats.
+    Features,
+    /// Row features as bytes that stand for `byte / 255`.
+    FeatureBytes,
+    /// Row targets, floats.
+    Targets,
+    /// Low-resolution picture bytes.
+    Low,
+    /// High-resolution picture bytes.
+    High,
+    /// Index table of the pictures, five `u32` a row (`data::PictureEntry`).
+    Table,
+}
+
+impl Store {
+    /// All stores.
+    pub const ALL: [Store; 6] =
+        [Store::Features, Store::FeatureBytes, Store::Targets, Store::Low, Store::High, Store::Table];
+
+    /// Bytes per element.
+    pub fn width(self) -> usize {
+        match self {
+            Store::FeatureBytes | Store::Low | Store::High => 1,
+            Store::Features | Store::Targets | Store::Table => 4,
+        }
+    }
+}
+
+/// Where a tensor comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Home {
+    /// An operator makes it, in every run.
+    Value,
+    /// The host writes it.
+    Input,
+    /// The resident dataset.
+    Dataset(Store),
+    /// Segment number `.1` of an arena; kept from run to run.
+    State(Arena, usize),
+}
+
+/// What is known of a tensor.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// For messages: a parameter's name, or the label of the layer that makes it.
+    pub name: String,
+    /// Its extents.
+    pub shape: Shape,
+    /// Where it comes from.
+    pub home: Home,
+}
+
+/// One operator at work.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it does.
+    pub op: Op,
+    /// Its operands.
+    pub inputs: Vec<TensorId>,
+    /// What it makes; none for operators that move state in place.
+    pub output: Option<TensorId>,
+    /// The layer a person wrote.
+    pub label: String,
+}
+
+/// How a parameter starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// All the same.
+    Constant(f32),
+    /// Uniform in `+-bound`.
+    Uniform(f32),
+    /// Normal with this standard deviation.
+    Normal(f32),
+}
+
+/// How a parameter is laid out in files, which follow PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The same in both: biases, slopes, scales.
+    Plain,
+    /// Here `[in, out]`, there `[out, in]`.
+    Linear,
+    /// Here `[k, k, in, out]`, there `[out, in, k, k]`.
+    Conv,
+    /// Here `[k, k, out, in]`, there `[in, out, k, k]`.
+    ConvTranspose,
+}
+
+/// Something that is learned.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Its name in checkpoints, as PyTorch would have it: `body.0.weight`.
+    pub name: String,
+    /// Shape in the kernels' layout.
+    pub shape: Shape,
+    /// First value.
+    pub init: Init,
+    /// Layout in files.
+    pub kind: Kind,
+}
+
+/// A program under construction.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// All tensors; [`TensorId`] indexes them.
+    pub tensors: Vec<Tensor>,
+    /// All operators in order.
+    pub nodes: Vec<Node>,
+    /// What is learned, in the order it was declared.
+    pub parameters: Vec<Parameter>,
+    /// Names and shapes of running statistics.
+    pub statistics: Vec<(String, Shape)>,
+    /// Tensors that can be read after a run.
+    pub outputs: Vec<TensorId>,
+    label: String,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Graph::default()
+    }
+
+    /// Names the layer that the next operators belong to; error messages and profiles quote it.
+    pub fn layer(&mut self, label: impl Into<String>) {
+        self.label = label.into();
+    }
+
+    /// Shape of a tensor.
+    pub fn shape(&self, tensor: TensorId) -> Shape {
+        self.tensors[tensor.0].shape
+    }
+
+    fn tensor(&mut self, name: String, shape: Shape, home: Home) -> TensorId {
+        self.tensors.push(Tensor { name, shape, home });
+        TensorId(self.tensors.len() - 1)
+    }
+
+    /// A tensor that the host writes before a run.
+    pub fn input(&mut self, name: &str, shape: &[usize]) -> TensorId {
+        self.tensor(name.into(), Shape::new(shape), Home::Input)
+    }
+
+    /// A part of the resident dataset with room for `shape`.
+    pub fn dataset(&mut self, store: Store, shape: &[usize]) -> TensorId {
+        self.tensor(format!("{store:?}"), Shape::new(shape), Home::Dataset(store))
+    }
+
+    /// Something to learn. A name that exists already yields the same parameter, so that weights can be shared.
+    pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init, kind: Kind) -> Result<TensorId> {
+        let shape = Shape::new(shape);
+        if let Some(i) = self.parameters.iter().position(|p| p.name == name) {
+            if self.parameters[i].shape != shape {
+                let have = self.parameters[i].shape;
+                return Err(Error::input(format!("parameter `{name}` is {have}, and is asked for again as {shape}")));
+            }
+            return Ok(self.state(Arena::Parameters, i));
+        }
+        self.parameters.push(Parameter { name: name.into(), shape, init, kind });
+        Ok(self.state(Arena::Parameters, self.parameters.len() - 1))
+    }
+
+    /// Running mean and variance, `[2, columns]`, that [`Op::TrackStatistics`] moves.
+    pub fn statistics(&mut self, name: &str, columns: usize) -> TensorId {
+        let i = self.statistics.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
+            self.statistics.push((name.into(), Shape::new(&[2, columns])));
+            self.statistics.len() - 1
+        });
+        self.state(Arena::Statistics, i)
+    }
+
+    /// The tensor of a segment of an arena; one tensor per segment, however often it is asked for.
+    pub fn state(&mut self, arena: Arena, segment: usize) -> TensorId {
+        let home = Home::State(arena, segment);
+        if let Some(i) = self.tensors.iter().position(|t| t.home == home) {
+            return TensorId(i);
+        }
+        let (name, shape) = match arena {
+            Arena::Statistics => self.statistics[segment].clone(),
+            _ => (self.parameters[segment].name.clone(), self.parameters[segment].shape),
+        };
+        self.tensor(name, shape, home)
+    }
+
+    /// Appends an operator with one output.
+    ///
+    /// # Errors
+    /// When the operands do not fit; the message names the layer and the shapes.
+    pub fn push(&mut self, op: Op, inputs: &[TensorId]) -> Result<TensorId> {
+        let shape = self.check(op, inputs)?;
+        let Some(shape) = shape else {
+            return Err(Error::input(format!("{}: {op:?} has no output to use", self.label)));
+        };
+        let output = self.tensor(self.label.clone(), shape, Home::Value);
+        self.nodes.push(Node { op, inputs: inputs.to_vec(), output: Some(output), label: self.label.clone() });
+        Ok(output)
+    }
+
+    /// Appends an operator that only moves state.
+    ///
+    /// # Errors
+    /// When the operands do not fit.
+    pub fn push_effect(&mut self, op: Op, inputs: &[TensorId]) -> Result<()> {
+        if self.check(op, inputs)?.is_some() {
+            return Err(Error::input(format!("{}: the output of {op:?} would be lost", self.label)));
+        }
+        self.nodes.push(Node { op, inputs: inputs.to_vec(), output: None, label: self.label.clone() });
+        Ok(())
+    }
+
+    fn check(&self, op: Op, inputs: &[TensorId]) -> Result<Option<Shape>> {
+        let shapes: Vec<Shape> = inputs.iter().map(|&t| self.shape(t)).collect();
+        output_shape(op, &shapes).map_err(|why| {
+            let operands: Vec<String> = shapes.iter().take(4).map(Shape::to_string).collect();
+            Error::input(format!("layer `{}`: {why} ({op:?} of {})", self.label, operands.join(", ")))
+        })
+    }
+
+    /// Marks a tensor to be kept for reading after a run.
+    pub fn output(&mut self, tensor: TensorId) {
+        if !self.outputs.contains(&tensor) {
+            self.outputs.push(tensor);
+        }
+    }
+
+    /// Gives the values another shape of as many elements.
+    ///
+    /// # Errors
+    /// When the numbers of elements differ.
+    pub fn reshape(&mut self, x: TensorId, shape: &[usize]) -> Result<TensorId> {
+        let (have, want) = (self.shape(x), Shape::new(shape));
+        if have.len() != want.len() {
+            return Err(Error::input(format!("layer `{}`: {have} cannot be reshaped to {want}", self.label)));
+        }
+        let output = self.tensor(self.label.clone(), want, Home::Value);
+        let label = self.label.clone();
+        self.nodes.push(Node { op: Op::Reshape, inputs: vec![x], output: Some(output), label });
+        Ok(output)
+    }
+
+    /// `x w + b` for `x [rows, in]`, `w [in, out]`, `b [out]`.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn linear(&mut self, x: TensorId, w: TensorId, b: TensorId) -> Result<TensorId> {
+        let y = self.push(Op::MatMul { ta: false, tb: false }, &[x, w])?;
+        self.push(Op::BiasAdd, &[y, b])
+    }
+
+    /// Convolution and bias.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn conv2d(&mut self, x: TensorId, w: TensorId, b: TensorId, window: Window) -> Result<TensorId> {
+        let y = self.push(Op::Conv2d(window), &[x, w])?;
+        self.push(Op::BiasAdd, &[y, b])
+    }
+
+    /// Transposed convolution without bias, with PyTorch's `output_padding`; `w` is `[k, k, out, in]`.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn conv_transpose2d(
+        &mut self,
+        x: TensorId,
+        w: TensorId,
+        window: Window,
+        output_padding: usize,
+    ) -> Result<TensorId> {
+        let Some((_, h, wide, _)) = self.shape(x).image() else {
+            return Err(Error::input(format!("layer `{}`: {} is not an image batch", self.label, self.shape(x))));
+        };
+        let grow = |n: usize| (n - 1) * window.stride + window.kernel + output_padding;
+        let size = [grow(h), grow(wide)].map(|n| n.saturating_sub(2 * window.padding));
+        self.push(Op::Conv2dInputGrad { window, size }, &[x, w])
+    }
+
+    /// Elementwise function; the identity adds nothing.
+    ///
+    /// # Errors
+    /// Never for a tensor of this graph.
+    pub fn activate(&mut self, x: TensorId, activation: Activation) -> Result<TensorId> {
+        match activation {
+            Activation::Identity => Ok(x),
+            _ => self.push(Op::Activate(activation), &[x]),
+        }
+    }
+}

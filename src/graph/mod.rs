@@ -1,0 +1,24 @@
+//! The program as data: shape-checked operators, their derivatives, and the plan that executors run.
+//!
+//! `Graph` (build) -> `differentiate` and `optimize` append to the same graph -> `Plan` lowers it once.
+
+mod adjoint;
+mod build;
+mod differentiate;
+mod fuse;
+mod op;
+mod optimize;
+mod plan;
+mod shape;
+mod shapes;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use build::{Arena, Graph, Home, Init, Kind, Node, Parameter, Store, Tensor, TensorId};
+pub use differentiate::differentiate;
+pub use op::{Activation, Axis, Interpolation, Loss, Op, Pooling, Update, Window};
+pub use optimize::optimize;
+pub use plan::{Clock, Epilogue, Layout, Options, Place, Plan, Segment, Step};
+pub use shape::Shape;

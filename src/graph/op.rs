@@ -1,0 +1,376 @@
+//! The closed set of operators.
+//!
+//! What an operator means stands in three tables that match on [`Op`] without a catch-all: operands and formula here,
+//! the shape rule in `shapes`, the adjoint rule in `adjoint`. The CPU and GPU executors implement the same set.
+//!
+//! Images are NHWC, convolution weights `[kernel, kernel, in, out]`, matrices row-major. `rows x columns` splits any
+//! tensor at its innermost extent.
+
+use serde::{Deserialize, Serialize};
+
+/// An elementwise function.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `x`
+    Identity,
+    /// `1` where `x >= 0`, else `0`; its derivative is taken as 0.
+    Step,
+    /// `max(x, 0)`; derivative 0 at 0.
+    Relu,
+    /// `x` where `x > 0`, else `slope * x`, for `slope > 0`.
+    LeakyRelu(f32),
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+    /// `tanh(x)`
+    Tanh,
+    /// `x * Phi(x)` with the normal distribution function (Hendrycks & Gimpel 2016).
+    Gelu,
+    /// `x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))`
+    GeluTanh,
+    /// `x * sigmoid(x)`
+    Silu,
+    /// `log(1 + exp(x))`, linear above 20 as PyTorch has it.
+    Softplus,
+    /// `x` where `x > 0`, else `exp(x) - 1`
+    Elu,
+}
+
+impl Activation {
+    /// Whether the derivative is computed from the output (true) or needs the input (false).
+    ///
+    /// From the output, the input need not be kept: the activation can be fused into its producer.
+    pub fn derivative_from_output(self) -> bool {
+        use Activation::*;
+        match self {
+            Identity | Step | Relu | LeakyRelu(_) | Sigmoid | Tanh | Elu => true,
+            Gelu | GeluTanh | Silu | Softplus => false,
+        }
+    }
+
+    /// Number the kernels know it by, and its parameter.
+    pub fn code(self) -> (u32, f32) {
+        use Activation::*;
+        match self {
+            Identity => (0, 0.0),
+            Step => (1, 0.0),
+            Relu => (2, 0.0),
+            LeakyRelu(slope) => (3, slope),
+            Sigmoid => (4, 0.0),
+            Tanh => (5, 0.0),
+            Gelu => (6, 0.0),
+            GeluTanh => (7, 0.0),
+            Silu => (8, 0.0),
+            Softplus => (9, 0.0),
+            Elu => (10, 0.0),
+        }
+    }
+}
+
+/// A square window that slides over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Side of the kernel, pixels.
+    pub kernel: usize,
+    /// Step between window positions, pixels.
+    pub stride: usize,
+    /// Zeros imagined beyond every border, pixels.
+    pub padding: usize,
+}
+
+impl Window {
+    /// Output extent for an input extent, if at least one window fits.
+    pub fn output(&self, input: usize) -> Option<usize> {
+        (input + 2 * self.padding).checked_sub(self.kernel).map(|rest| rest / self.stride + 1)
+    }
+}
+
+/// A scalar to minimise, from a prediction `x` and a target `t`. All are means over elements (rows for cross-entropy).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Loss {
+    /// Mean squared error, `(x - t)^2`.
+    Mse,
+    /// Mean absolute error, `|x - t|`; derivative 0 at 0.
+    Mae,
+    /// `d^2 / 2` where `|d| <= delta`, else `delta (|d| - delta / 2)`.
+    Huber(f32),
+    /// `sqrt(d^2 + epsilon^2)` (Charbonnier et al. 1994).
+    Charbonnier(f32),
+    /// Softmax cross-entropy of logits `[rows, classes]` against class indices `[rows]`, with label smoothing.
+    CrossEntropy(f32),
+    /// Binary cross-entropy (log loss) of probabilities; logarithms are clamped at -100 as in PyTorch.
+    Bce,
+    /// Binary cross-entropy of logits: `max(x, 0) - x t + log(1 + exp(-|x|))`.
+    BceWithLogits,
+}
+
+impl Loss {
+    /// Number the kernels know it by, and its parameter.
+    pub fn code(self) -> (u32, f32) {
+        match self {
+            Loss::Mse => (0, 0.0),
+            Loss::Mae => (1, 0.0),
+            Loss::Huber(delta) => (2, delta),
+            Loss::Charbonnier(epsilon) => (3, epsilon),
+            Loss::CrossEntropy(smoothing) => (4, smoothing),
+            Loss::Bce => (5, 0.0),
+            Loss::BceWithLogits => (6, 0.0),
+        }
+    }
+}
+
+/// How pixels between samples are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Interpolation {
+    /// The sample whose cell holds the position.
+    Nearest,
+    /// Linear along both axes, half-pixel centres (`align_corners = false`), clamped at borders.
+    Bilinear,
+}
+
+/// What a pooling window yields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pooling {
+    /// The largest value; its gradient goes to the first largest in row order.
+    Max,
+    /// The mean.
+    Average,
+}
+
+/// Over what a tensor is brought to zero mean and unit variance (biased, `epsilon` added to the variance).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Axis {
+    /// Over the columns of each row: layer normalisation.
+    Rows,
+    /// Over the rows of each column: batch normalisation with the batch's own statistics.
+    Columns,
+}
+
+/// A rule that moves parameters along their gradients `g`, with PyTorch's conventions.
+///
+/// The learning rate and the step number come with each step's clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Update {
+    /// `v = momentum v + g` (from the first step on, `v = g`); `p -= lr v`, or `lr (g + momentum v)` for Nesterov.
+    /// Weight decay adds `decay p` to `g`.
+    Sgd {
+        /// Share of the velocity that is kept.
+        momentum: f32,
+        /// Looks ahead along the velocity.
+        nesterov: bool,
+        /// L2 penalty.
+        decay: f32,
+    },
+    /// `s = rho s + (1 - rho) g^2`; `p -= lr g / (sqrt(s) + epsilon)`. Weight decay adds to `g`.
+    RmsProp {
+        /// Share of the mean square that is kept.
+        rho: f32,
+        /// Added outside the root.
+        epsilon: f32,
+        /// L2 penalty.
+        decay: f32,
+    },
+    /// Kingma & Ba 2015: `m = b1 m + (1-b1) g`, `v = b2 v + (1-b2) g^2`,
+    /// `p -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + epsilon)`.
+    Adam {
+        /// Decay of the first moment.
+        beta1: f32,
+        /// Decay of the second moment.
+        beta2: f32,
+        /// Added outside the root.
+        epsilon: f32,
+        /// Weight decay.
+        decay: f32,
+        /// AdamW (Loshchilov & Hutter 2019): decay applies to the parameter, `p -= lr decay p`, not to the gradient.
+        decoupled: bool,
+    },
+}
+
+impl Update {
+    /// How many moment buffers the rule keeps: 0, 1 or 2.
+    pub fn moments(self) -> usize {
+        match self {
+            Update::Sgd { momentum, .. } => usize::from(momentum != 0.0),
+            Update::RmsProp { .. } => 1,
+            Update::Adam { .. } => 2,
+        }
+    }
+}
+
+/// An operator. Operands are listed in order; each has one output unless it says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Op {
+    /// `A B` for `[m, k]` and `[k, n]`; a flag says that the operand is stored transposed.
+    MatMul {
+        /// `A` is stored `[k, m]`.
+        ta: bool,
+        /// `B` is stored `[n, k]`.
+        tb: bool,
+    },
+    /// `x [n, h, w, ci]`, `w [k, k, ci, co]` -> `[n, h', w', co]`, cross-correlation as in PyTorch.
+    Conv2d(Window),
+    /// Adjoint of [`Op::Conv2d`] in `x`: `dy`, `w` -> `[n, h, w, ci]`. Also the transposed convolution itself.
+    Conv2dInputGrad {
+        /// The window of the convolution whose adjoint this is.
+        window: Window,
+        /// Height and width of the result.
+        size: [usize; 2],
+    },
+    /// Adjoint of [`Op::Conv2d`] in `w`: `x`, `dy` -> `[k, k, ci, co]`.
+    Conv2dWeightGrad(Window),
+    /// `x [rows, columns] + b [columns]`
+    BiasAdd,
+    /// `x [rows, columns]` -> sums over rows, `[columns]`: the adjoint of adding a bias.
+    ColumnSum,
+    /// `f(x)`
+    Activate(Activation),
+    /// `dy f'`, operands `dy` and the output (or input, see [`Activation::derivative_from_output`]).
+    ActivateGrad(Activation),
+    /// `x [rows, columns]`, slopes `[columns]`: `x` where `x > 0`, else `slope x` (He et al. 2015).
+    Prelu,
+    /// `dy`, `x`, slopes -> gradient in `x`.
+    PreluGrad,
+    /// `dy`, `x` -> gradient in the slopes, `[columns]`.
+    PreluSlopeGrad,
+    /// Softmax over the columns of each row, or its logarithm.
+    Softmax {
+        /// Yields the logarithm.
+        log: bool,
+    },
+    /// `dy`, `y` -> gradient in the input of [`Op::Softmax`].
+    SoftmaxGrad {
+        /// As in the forward operator.
+        log: bool,
+    },
+    /// `a + b`, equal shapes.
+    Add,
+    /// `factor x`
+    Scale(f32),
+    /// `x [rows, columns]` times `s [columns]`.
+    Multiply,
+    /// `dy`, `x` -> sums over rows of their product, `[columns]`: the adjoint of [`Op::Multiply`] in `s`.
+    ColumnDot,
+    /// Pixel shuffle (Shi et al. 2016): `[n, h, w, c r^2]` -> `[n, h r, w r, c]`; channel `c r^2 + i r + j` becomes the
+    /// pixel `(i, j)` of its cell.
+    DepthToSpace(usize),
+    /// The inverse, and the adjoint, of [`Op::DepthToSpace`].
+    SpaceToDepth(usize),
+    /// Enlarges an image by a whole factor.
+    Resize {
+        /// How pixels are made.
+        mode: Interpolation,
+        /// Output pixels per input pixel.
+        scale: usize,
+    },
+    /// Adjoint of [`Op::Resize`].
+    ResizeGrad {
+        /// As in the forward operator.
+        mode: Interpolation,
+        /// As in the forward operator.
+        scale: usize,
+    },
+    /// Pools `height x width` windows without padding.
+    Pool {
+        /// What a window yields.
+        kind: Pooling,
+        /// Height and width of the window.
+        kernel: [usize; 2],
+        /// Step along both axes.
+        stride: usize,
+    },
+    /// `dy`, `x` -> gradient in the input of [`Op::Pool`].
+    PoolGrad {
+        /// As in the forward operator.
+        kind: Pooling,
+        /// As in the forward operator.
+        kernel: [usize; 2],
+        /// As in the forward operator.
+        stride: usize,
+    },
+    /// Columns of `a`, then columns of `b`.
+    Concat,
+    /// Columns `start .. start + len`.
+    Slice {
+        /// First column.
+        start: usize,
+        /// Number of columns.
+        len: usize,
+    },
+    /// Adjoint of [`Op::Slice`]: the columns land at `start` in a tensor of `columns` columns, zero elsewhere.
+    Pad {
+        /// First column.
+        start: usize,
+        /// Columns of the result.
+        columns: usize,
+    },
+    /// Keeps a value with probability `1 - rate`, scaled by its inverse; its own adjoint. The mask is a function of the
+    /// seed, the step, the stream and the element.
+    Dropout {
+        /// Probability of zero.
+        rate: f32,
+        /// Tells dropout layers of one network apart.
+        stream: u32,
+    },
+    /// Zero mean and unit variance along an axis.
+    Normalize {
+        /// Over what.
+        axis: Axis,
+        /// Added to the variance.
+        epsilon: f32,
+    },
+    /// `dy`, `x` -> gradient in the input of [`Op::Normalize`].
+    NormalizeGrad {
+        /// As in the forward operator.
+        axis: Axis,
+        /// As in the forward operator.
+        epsilon: f32,
+    },
+    /// `x`, statistics `[2, columns]` (mean, variance) -> `(x - mean) / sqrt(variance + epsilon)`: batch normalisation
+    /// when not training.
+    Standardize {
+        /// Added to the variance.
+        epsilon: f32,
+    },
+    /// `x`, statistics `[2, columns]`: moves the statistics towards those of the batch (unbiased variance) by `momentum`.
+    /// No output.
+    TrackStatistics {
+        /// Share of the new value.
+        momentum: f32,
+    },
+    /// `x`, `t` -> `[1]`
+    Loss(Loss),
+    /// `x`, `t` -> derivative of the loss in `x`, times the clock's loss scale.
+    LossGrad(Loss),
+    /// All gradients -> `[1]`, their global Euclidean norm after unscaling by the clock's loss scale.
+    GradientNorm,
+    /// All gradients (and the norm, when it clips): moves every parameter. No output.
+    Update {
+        /// The rule.
+        rule: Update,
+        /// Largest global norm; larger gradients are scaled down to it.
+        clip: Option<f32>,
+    },
+    /// Moves the averaged weights towards the parameters, `a = decay a + (1 - decay) p`. No operands, no output.
+    Average {
+        /// Share that is kept.
+        decay: f32,
+    },
+    /// A batch of rows from a resident table: `store` -> `[batch, columns]` (or `[batch]`).
+    SampleRows {
+        /// Rows to draw.
+        batch: usize,
+    },
+    /// A batch of patches from resident pictures: `store`, `table` -> `[batch, patch r, patch r, channels]`.
+    SamplePatches {
+        /// Patches to draw.
+        batch: usize,
+        /// Side of the low-resolution patch that the table counts positions for.
+        patch: usize,
+        /// Pixels of this store per low-resolution pixel, 1 for the low-resolution store itself.
+        scale: usize,
+        /// Which offset of the table's rows to use: the high-resolution store.
+        high: bool,
+    },
+    /// The same values under another shape.
+    Reshape,
+}

@@ -1,0 +1,284 @@
+//! The graph lowered once: fused steps in order, tensors placed in shared slots, bytes known in advance.
+
+use super::{Activation, Arena, Graph, Home, Op, Shape, Store, Tensor, TensorId, fuse, verify};
+use crate::Result;
+
+/// What differs from step to step; the only thing the host sends while training.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Clock {
+    /// Number of this update, from 1.
+    pub step: u32,
+    /// Seed of all draws.
+    pub seed: u32,
+    /// Pass over the resident dataset that the batch starts in.
+    pub epoch: u32,
+    /// Rows of that pass already drawn.
+    pub offset: u32,
+    /// Rows (or pictures) in the resident dataset.
+    pub count: u32,
+    /// Learning rate.
+    pub learning_rate: f32,
+    /// Factor on the gradients of the loss; the update divides by it.
+    pub loss_scale: f32,
+    /// Entry of the loss ring that this step writes; set by the executor.
+    pub slot: u32,
+}
+
+/// What a matrix product or convolution does to each result before storing it, in this order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epilogue {
+    /// `+ bias[column]`
+    pub bias: Option<TensorId>,
+    /// `f(..)`
+    pub activation: Activation,
+    /// Parametric ReLU with these slopes, instead of `activation`.
+    pub slopes: Option<TensorId>,
+    /// `+ residual`
+    pub residual: Option<TensorId>,
+    /// `* f'(saved)`: the derivative of the activation that fed this layer.
+    pub derivative: Option<(Activation, TensorId)>,
+}
+
+impl Epilogue {
+    /// Stores the result as it is.
+    pub const NONE: Epilogue =
+        Epilogue { bias: None, activation: Activation::Identity, slopes: None, residual: None, derivative: None };
+
+    /// The tensors it reads.
+    pub fn operands(&self) -> impl Iterator<Item = TensorId> {
+        [self.bias, self.slopes, self.residual, self.derivative.map(|d| d.1)].into_iter().flatten()
+    }
+}
+
+/// One operator to run, with what was fused into it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The operator.
+    pub op: Op,
+    /// Its operands; those of the epilogue stand there.
+    pub inputs: Vec<TensorId>,
+    /// What it makes.
+    pub output: Option<TensorId>,
+    /// What is done to the result on the way out; only for products and convolutions.
+    pub epilogue: Epilogue,
+    /// The layer it belongs to.
+    pub label: String,
+}
+
+impl Step {
+    /// Everything the step reads.
+    pub fn reads(&self) -> impl Iterator<Item = TensorId> + '_ {
+        self.inputs.iter().copied().chain(self.epilogue.operands())
+    }
+}
+
+/// Where a tensor's elements are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The beginning of a slot of this plan.
+    Slot(usize),
+    /// Elements from `offset` on in an arena.
+    Arena {
+        /// Which one.
+        arena: Arena,
+        /// First element.
+        offset: usize,
+    },
+    /// The resident dataset.
+    Store(Store),
+    /// Nowhere: fused away.
+    Fused,
+}
+
+/// One parameter's part of an arena.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The parameter's name.
+    pub name: String,
+    /// Its shape in the kernels' layout.
+    pub shape: Shape,
+    /// First element, a multiple of [`Layout::ALIGN`].
+    pub offset: usize,
+}
+
+/// How parameters share flat arenas; plans of one network have equal layouts and so share state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// One segment per parameter.
+    pub parameters: Vec<Segment>,
+    /// One segment per tensor of running statistics.
+    pub statistics: Vec<Segment>,
+}
+
+impl Layout {
+    /// Elements that every segment's offset is a multiple of: 256 bytes, the largest binding alignment in use.
+    pub const ALIGN: usize = 64;
+
+    fn of(graph: &Graph) -> Self {
+        let lay = |items: Vec<(String, Shape)>| {
+            let mut offset = 0;
+            let mut place = |(name, shape): (String, Shape)| {
+                let segment = Segment { name, shape, offset };
+                offset += shape.len().next_multiple_of(Self::ALIGN);
+                segment
+            };
+            items.into_iter().map(&mut place).collect()
+        };
+        Layout {
+            parameters: lay(graph.parameters.iter().map(|p| (p.name.clone(), p.shape)).collect()),
+            statistics: lay(graph.statistics.clone()),
+        }
+    }
+
+    /// The segments of an arena.
+    pub fn segments(&self, arena: Arena) -> &[Segment] {
+        match arena {
+            Arena::Statistics => &self.statistics,
+            _ => &self.parameters,
+        }
+    }
+
+    /// Elements of an arena, gaps included.
+    pub fn len(&self, arena: Arena) -> usize {
+        self.segments(arena).last().map_or(0, |s| s.offset + s.shape.len().next_multiple_of(Self::ALIGN))
+    }
+
+    /// Whether nothing is learned.
+    pub fn is_empty(&self) -> bool {
+        self.parameters.is_empty()
+    }
+}
+
+/// What lowering may do. Both on is the rule; the oracle of the tests switches both off.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Fuses bias, activation, residual and derivative into products and convolutions.
+    pub fuse: bool,
+    /// Lets tensors whose lifetimes do not overlap share a slot.
+    pub share: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { fuse: true, share: true }
+    }
+}
+
+/// A program ready for any executor.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Tensors, as in the graph.
+    pub tensors: Vec<Tensor>,
+    /// What runs, in order.
+    pub steps: Vec<Step>,
+    /// Where each tensor is.
+    pub places: Vec<Place>,
+    /// Elements of each slot.
+    pub slots: Vec<usize>,
+    /// How state is laid out.
+    pub layout: Layout,
+    /// Arenas that the plan touches.
+    pub arenas: Vec<Arena>,
+    /// Tensors that can be read after a run.
+    pub outputs: Vec<TensorId>,
+    /// The tensor whose memory each tensor uses: itself, or what it reshapes.
+    pub roots: Vec<TensorId>,
+}
+
+impl Plan {
+    /// Lowers a graph.
+    ///
+    /// # Errors
+    /// When the result breaks a rule of plans, which is an error of this program, not of its user.
+    pub fn new(graph: &Graph, options: Options) -> Result<Plan> {
+        let steps = if options.fuse { fuse::fuse(graph) } else { fuse::unfused(graph) };
+        let layout = Layout::of(graph);
+        let (places, slots) = super::slots::assign(graph, &steps, &layout, options.share);
+        let mut arenas: Vec<Arena> = Vec::new();
+        for step in &steps {
+            let states = step.reads().chain(step.output).filter_map(|t| match graph.tensors[t.0].home {
+                Home::State(arena, _) => Some(arena),
+                _ => None,
+            });
+            let moved: &[Arena] = match step.op {
+                Op::Update { rule, .. } => {
+                    &[Arena::Parameters, Arena::Gradients, Arena::First, Arena::Second][..2 + rule.moments()]
+                }
+                Op::Average { .. } => &[Arena::Parameters, Arena::Average],
+                _ => &[],
+            };
+            arenas.extend(states.chain(moved.iter().copied()));
+        }
+        arenas.sort();
+        arenas.dedup();
+        let plan = Plan {
+            tensors: graph.tensors.clone(),
+            steps,
+            places,
+            slots,
+            layout,
+            arenas,
+            outputs: graph.outputs.clone(),
+            roots: super::slots::roots(graph),
+        };
+        verify::verify(&plan)?;
+        Ok(plan)
+    }
+
+    /// Shape of a tensor.
+    pub fn shape(&self, tensor: TensorId) -> Shape {
+        self.tensors[tensor.0].shape
+    }
+
+    /// The operator whose `[1]` output each run adds to the loss ring, if the plan has one.
+    pub fn loss(&self) -> Option<TensorId> {
+        self.steps.iter().rev().find(|s| matches!(s.op, Op::Loss(_))).and_then(|s| s.output)
+    }
+
+    /// Bytes of the slots: what activations and gradients on the way need.
+    pub fn slot_bytes(&self) -> u64 {
+        self.slots.iter().map(|&n| 4 * n as u64).sum()
+    }
+
+    /// Bytes of everything an executor allocates for this plan: slots, arenas and the resident dataset's stores.
+    pub fn bytes(&self) -> u64 {
+        let arenas: u64 = self.arenas.iter().map(|&a| 4 * self.layout.len(a) as u64).sum();
+        self.slot_bytes() + arenas + self.stores().map(|(store, len)| store.width() as u64 * len as u64).sum::<u64>()
+    }
+
+    /// The dataset's stores that the plan reads, with the elements each has room for.
+    pub fn stores(&self) -> impl Iterator<Item = (Store, usize)> + '_ {
+        self.tensors.iter().filter_map(|t| match t.home {
+            Home::Dataset(store) => Some((store, t.shape.len())),
+            _ => None,
+        })
+    }
+
+    /// Multiply-accumulate operations of one run, products and convolutions only.
+    pub fn macs(&self) -> u64 {
+        self.steps.iter().map(|s| self.step_macs(s)).sum()
+    }
+
+    /// Multiply-accumulate operations of one step.
+    pub fn step_macs(&self, step: &Step) -> u64 {
+        let len = |t: TensorId| self.shape(t).len() as u64;
+        let Some(output) = step.output else { return 0 };
+        match step.op {
+            Op::MatMul { ta, .. } => {
+                let (rows, columns) = self.shape(step.inputs[0]).matrix().expect("checked");
+                len(output) * if ta { rows } else { columns } as u64
+            }
+            Op::Conv2d(_) => len(output) * len(step.inputs[1]) / self.shape(output).columns() as u64,
+            Op::Conv2dInputGrad { .. } => {
+                let dy = self.shape(step.inputs[0]);
+                len(step.inputs[0]) * len(step.inputs[1]) / dy.columns() as u64
+            }
+            Op::Conv2dWeightGrad(_) => {
+                let dy = self.shape(step.inputs[1]);
+                len(output) * dy.rows() as u64
+            }
+            _ => 0,
+        }
+    }
+}

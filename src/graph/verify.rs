@@ -1,0 +1,72 @@
+//! Checks a plan against the rules that executors rely on.
+
+use super::{Arena, Home, Op, Place, Plan, Step, TensorId};
+use crate::{Error, Result};
+
+/// Rules: every operand is there when it is read; no step reads a slot that it writes; every state segment is written at
+/// most once; only products and convolutions carry epilogues; every tensor fits its slot.
+pub(super) fn verify(plan: &Plan) -> Result<()> {
+    let fail = |step: &Step, why: String| {
+        Err(Error::Execution { step: step.label.clone(), message: format!("faulty plan at {:?}: {why}", step.op) })
+    };
+    let mut tenant: Vec<Option<TensorId>> = vec![None; plan.slots.len()];
+    for (i, tensor) in plan.tensors.iter().enumerate() {
+        if let (Home::Input, Place::Slot(slot)) = (tensor.home, plan.places[i]) {
+            tenant[slot] = Some(TensorId(i));
+        }
+    }
+    let mut written: Vec<Place> = Vec::new();
+    for step in &plan.steps {
+        let can_fuse = matches!(step.op, Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. });
+        if step.epilogue.operands().next().is_some() && !can_fuse {
+            return fail(step, "an epilogue on an operator that has none".into());
+        }
+        for tensor in step.reads() {
+            let name = &plan.tensors[tensor.0].name;
+            match plan.places[tensor.0] {
+                Place::Slot(slot) => {
+                    if !tenant[slot].is_some_and(|t| plan.roots[t.0] == plan.roots[tensor.0]) {
+                        return fail(step, format!("`{name}` was overwritten or never made"));
+                    }
+                }
+                Place::Fused => return fail(step, format!("`{name}` was fused away")),
+                Place::Arena { arena: Arena::Gradients, .. } if !written.contains(&plan.places[tensor.0]) => {
+                    return fail(step, format!("the gradient of `{name}` is read before it is made"));
+                }
+                Place::Arena { .. } | Place::Store(_) => {}
+            }
+        }
+        let Some(output) = step.output else { continue };
+        match plan.places[output.0] {
+            Place::Slot(slot) => {
+                if step.reads().any(|t| plan.places[t.0] == Place::Slot(slot)) {
+                    return fail(step, "it reads the slot that it writes".into());
+                }
+                if plan.shape(output).len() > plan.slots[slot] {
+                    return fail(step, "its result is larger than its slot".into());
+                }
+                tenant[slot] = Some(output);
+            }
+            place @ Place::Arena { arena, .. } => {
+                let clash = |t: TensorId| matches!(plan.places[t.0], Place::Arena { arena: a, .. } if a == arena);
+                if step.reads().any(clash) {
+                    return fail(step, "it reads the arena that it writes".into());
+                }
+                if written.contains(&place) {
+                    return fail(step, "a state is written twice".into());
+                }
+                written.push(place);
+            }
+            Place::Store(_) | Place::Fused => return fail(step, "its result has no place".into()),
+        }
+    }
+    for output in &plan.outputs {
+        if let Place::Slot(slot) = plan.places[output.0] {
+            if !tenant[slot].is_some_and(|t| plan.roots[t.0] == plan.roots[output.0]) {
+                let message = format!("faulty plan: output `{}` is not kept", plan.tensors[output.0].name);
+                return Err(Error::Execution { step: "outputs".into(), message });
+            }
+        }
+    }
+    Ok(())
+}
