@@ -4,8 +4,12 @@ pub mod cpu;
 pub mod data;
 mod error;
 pub mod executor;
+mod files;
 pub mod gpu;
 pub mod graph;
 pub mod image;
+pub mod network;
+pub mod predict;
+pub mod train;
 
 pub use error::{Error, Result};
