@@ -1,6 +1,25 @@
 //! Datasets as the device keeps them.
 //!
 //! A dataset is resident: a sampling kernel draws each batch from it, so a training step needs no upload.
+//!
+//! | module | what for |
+//! |---|---|
+//! | [`idx`], [`csv`] | rows from MNIST-style files and from tables |
+//! | [`Raster`], [`pair`], [`Degradation`] | 8-bit pictures, and the low-resolution partner of one |
+//! | [`batch`] | which sample goes where in a batch: the arithmetic shared with the kernels |
+
+pub mod batch;
+pub mod csv;
+mod degrade;
+pub mod idx;
+mod pairs;
+mod raster;
+mod rows;
+
+pub use batch::Patch;
+pub use degrade::Degradation;
+pub use pairs::{Measure, Pair, PairOptions, pair};
+pub use raster::Raster;
 
 pub mod batch;
 mod rows;
