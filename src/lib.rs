@@ -2,6 +2,7 @@
 
 pub mod cpu;
 pub mod data;
+pub mod device;
 mod error;
 pub mod executor;
 mod files;
@@ -11,5 +12,6 @@ pub mod image;
 pub mod network;
 pub mod predict;
 pub mod train;
+pub mod upscale;
 
 pub use error::{Error, Result};
