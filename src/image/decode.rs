@@ -93,7 +93,6 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, Message> {
     };
     let (width, height) = decoder.dimensions();
     check_size(width, height, options)?;
-    decoder.set_limits(limits).map_err(explain)?;
     if animated {
         if !options.first_frame {
             return Err("an animation, not a still picture: extract its frames to files first".to_owned());
@@ -110,6 +109,8 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, Message> {
     let exif = metadata("EXIF data", decoder.exif_metadata());
     let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let exif = exif.map(|exif| reset_orientation(exif, &mut orientation));
+    // After the metadata: the TIFF decoder, once limited to the size of its pixels, drops profiles larger than they are.
+    decoder.set_limits(limits).map_err(explain)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(explain)?;
     image.apply_orientation(orientation);
     let mut picture = from_dynamic(&image)?;
