@@ -245,6 +245,11 @@ fn bombs_damage_and_strangers_are_errors_that_name_the_file() {
         let error = Picture::decode(&bytes[..bytes.len() * 2 / 3], "cut").unwrap_err().to_string();
         assert!(error.starts_with("cut: "), "{format:?}: {error}");
     }
+    // JPEG's decoder goes on without the rest; then the picture says so.
+    let jpeg = Picture::new(vec![plane(1, 0.0); 3]).encode(Format::Jpeg, 90).unwrap();
+    assert!(Picture::decode(&jpeg, "whole").unwrap().warnings.is_empty());
+    let cut = Picture::decode(&jpeg[..jpeg.len() * 9 / 10], "cut");
+    assert!(cut.map_or(true, |picture| picture.warnings[0].contains("cut short")));
     let text = Picture::decode(b"not a picture at all", "notes.txt").unwrap_err().to_string();
     assert!(text.contains("notes.txt") && text.contains("PNG"), "{text}");
     let missing = Picture::open("no/such/file.png").unwrap_err().to_string();

@@ -116,6 +116,9 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, Message> {
     let mut picture = from_dynamic(&image)?;
     drop(image);
     (picture.exif, picture.warnings) = (exif, warnings);
+    if format == ImageFormat::Jpeg && is_cut_short(bytes) {
+        picture.warnings.push("the file is cut short: the lower part of the picture may be missing".to_owned());
+    }
     if has_palette(format, bytes) {
         collapse_palette(&mut picture, format);
     }
@@ -150,6 +153,13 @@ fn gif_is_animated(bytes: &[u8], limits: &Limits, options: &DecodeOptions) -> bo
     check_size(width, height, options).is_ok()
         && decoder.set_limits(limits.clone()).is_ok()
         && decoder.into_frames().nth(1).is_some_and(|frame| frame.is_ok())
+}
+
+/// Whether a JPEG's last scan has no end marker, which its decoder forgives, filling with grey. Neither marker occurs inside
+/// a scan's data.
+fn is_cut_short(jpeg: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| jpeg.windows(2).rposition(|pair| pair == marker);
+    last([0xff, 0xd9]) < last([0xff, 0xda])
 }
 
 /// The EXIF block from its TIFF header on, its orientation reset. Some WebP writers put JPEG's marker before it, which
