@@ -93,7 +93,6 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, Message> {
     };
     let (width, height) = decoder.dimensions();
     check_size(width, height, options)?;
-    decoder.set_limits(limits).map_err(explain)?;
     if animated {
         if !options.first_frame {
             return Err("an animation, not a still picture: extract its frames to files first".to_owned());
@@ -110,11 +109,16 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, Message> {
     let exif = metadata("EXIF data", decoder.exif_metadata());
     let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let exif = exif.map(|exif| reset_orientation(exif, &mut orientation));
+    // After the metadata: the TIFF decoder, once limited to the size of its pixels, drops profiles larger than they are.
+    decoder.set_limits(limits).map_err(explain)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(explain)?;
     image.apply_orientation(orientation);
     let mut picture = from_dynamic(&image)?;
     drop(image);
     (picture.exif, picture.warnings) = (exif, warnings);
+    if format == ImageFormat::Jpeg && is_cut_short(bytes) {
+        picture.warnings.push("the file is cut short: the lower part of the picture may be missing".to_owned());
+    }
     if has_palette(format, bytes) {
         collapse_palette(&mut picture, format);
     }
@@ -149,6 +153,13 @@ fn gif_is_animated(bytes: &[u8], limits: &Limits, options: &DecodeOptions) -> bo
     check_size(width, height, options).is_ok()
         && decoder.set_limits(limits.clone()).is_ok()
         && decoder.into_frames().nth(1).is_some_and(|frame| frame.is_ok())
+}
+
+/// Whether a JPEG's last scan has no end marker, which its decoder forgives, filling with grey. Neither marker occurs inside
+/// a scan's data.
+fn is_cut_short(jpeg: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| jpeg.windows(2).rposition(|pair| pair == marker);
+    last([0xff, 0xd9]) < last([0xff, 0xda])
 }
 
 /// The EXIF block from its TIFF header on, its orientation reset. Some WebP writers put JPEG's marker before it, which

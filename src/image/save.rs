@@ -71,3 +71,21 @@ fn write_by_rename(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_appears_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        std::fs::write(&path, b"theirs").unwrap();
+        let error = write_by_rename(&path, b"ours", false).unwrap_err().to_string();
+        assert!(error.contains("--overwrite"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        write_by_rename(&path, b"ours", true).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"ours");
+    }
+}
