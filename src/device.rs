@@ -2,7 +2,7 @@
 
 use crate::cpu::Cpu;
 use crate::executor::Executor;
-use crate::gpu::{self, AdapterInfo, AdapterKind, Gpu, GpuOptions};
+use crate::gpu::{self, AdapterInfo, AdapterKind, Gpu};
 use crate::{Error, Result};
 
 /// A device to open executors on.
@@ -39,7 +39,8 @@ impl Device {
             return Ok(Device::Gpu(adapter.clone()));
         }
         let names: Vec<String> = adapters.iter().map(|a| format!("{} ({})", a.index, a.name)).collect();
-        let there = if names.is_empty() { "no adapter was found".into() } else { format!("there are {}", names.join(", ")) };
+        let there =
+            if names.is_empty() { "no adapter was found".into() } else { format!("there are {}", names.join(", ")) };
         Err(Error::Device(format!("--device {request}: no such device; {there}, and `cpu`")))
     }
 
@@ -50,7 +51,7 @@ impl Device {
     pub fn executor(&self) -> Result<Box<dyn Executor>> {
         match self {
             Device::Cpu => Ok(Box::new(Cpu::<f32>::new())),
-            Device::Gpu(adapter) => Ok(Box::new(Gpu::open(adapter, GpuOptions::default())?)),
+            Device::Gpu(adapter) => Ok(Box::new(Gpu::open(adapter.index)?)),
         }
     }
 

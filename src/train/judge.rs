@@ -50,7 +50,8 @@ impl Judge {
     pub fn pictures(truths: Vec<Picture>, scale: usize) -> Result<Self> {
         let scores = truths.iter().map(|t| protocol::bicubic(t, scale, Baseline::Luma)).collect::<Result<Vec<_>>>()?;
         let count = scores.len() as f64;
-        let bicubic = [scores.iter().map(|s| s.psnr).sum::<f64>() / count, scores.iter().map(|s| s.ssim).sum::<f64>() / count];
+        let bicubic =
+            [scores.iter().map(|s| s.psnr).sum::<f64>() / count, scores.iter().map(|s| s.ssim).sum::<f64>() / count];
         Ok(Judge::Pictures { truths, bicubic, upscaler: None })
     }
 
@@ -90,7 +91,8 @@ impl Judge {
                 let upscaler = upscaler.as_mut().expect("made above");
                 let mut sum = [0.0; 2];
                 for truth in truths.iter() {
-                    let score = restore(upscaler, truth).and_then(|p| protocol::compare(&p, truth, upscaler.scale()))?;
+                    let score =
+                        restore(upscaler, truth).and_then(|p| protocol::compare(&p, truth, upscaler.scale()))?;
                     sum[0] += score.psnr / truths.len() as f64;
                     sum[1] += score.ssim / truths.len() as f64;
                 }
@@ -174,7 +176,8 @@ fn score_rows(rows: &Rows, loss: Loss, outputs: &[f32]) -> [f64; 2] {
         None => {
             let mean: f64 = rows.targets.iter().map(|&t| f64::from(t)).sum::<f64>() / rows.targets.len() as f64;
             let spread: f64 = rows.targets.iter().map(|&t| (f64::from(t) - mean).powi(2)).sum();
-            let error: f64 = rows.targets.iter().zip(outputs).map(|(&t, &y)| (f64::from(t) - f64::from(y)).powi(2)).sum();
+            let error: f64 =
+                rows.targets.iter().zip(outputs).map(|(&t, &y)| (f64::from(t) - f64::from(y)).powi(2)).sum();
             1.0 - error / spread
         }
     };
@@ -231,7 +234,10 @@ pub fn check_rows(network: &Network, rows: &Rows) -> Result<()> {
         crate::network::Input::Picture { .. } => return Ok(()),
     };
     if width != rows.width {
-        return Err(Error::input(format!("network: its input takes {width} values, the data has rows of {}", rows.width)));
+        return Err(Error::input(format!(
+            "network: its input takes {width} values, the data has rows of {}",
+            rows.width
+        )));
     }
     Ok(())
 }

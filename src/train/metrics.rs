@@ -37,8 +37,7 @@ impl Metrics {
     /// When the file cannot be read or written.
     pub fn open(folder: &Path, columns: &[&str], step: u64) -> Result<Self> {
         let path = folder.join("metrics.csv");
-        let mut metrics =
-            Metrics { path, columns: columns.iter().map(|c| c.to_string()).collect(), rows: Vec::new() };
+        let mut metrics = Metrics { path, columns: columns.iter().map(|c| c.to_string()).collect(), rows: Vec::new() };
         if step > 0 && metrics.path.exists() {
             let mut reader = csv::Reader::from_path(&metrics.path).map_err(|e| metrics.fault(&e.to_string()))?;
             for record in reader.records() {
@@ -96,7 +95,11 @@ impl Metrics {
         files::replace(&path, svg.as_bytes())
     }
 
-    fn chart(&self, svg: &mut String, last: Option<&Validation>) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    fn chart(
+        &self,
+        svg: &mut String,
+        last: Option<&Validation>,
+    ) -> std::result::Result<(), Box<dyn std::error::Error>> {
         let area = SVGBackend::with_string(svg, (900, 360)).into_drawing_area();
         area.fill(&WHITE)?;
         let (left, right) = area.split_horizontally(450);

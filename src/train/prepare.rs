@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use super::judge::{Judge, check_rows};
 use super::report::Report;
 use super::{DataSpec, Recipe, Resident, Room, Trainer};
-use crate::data::{Degradation, Folder, FolderOptions, PairOptions, Pictures, Prefetch, Rows, csv, idx, procedural};
+use crate::data::{
+    Degradation, Folder, FolderOptions, PairOptions, Pictures, Prefetch, Rows, csv, idx, lessons, procedural,
+};
 use crate::graph::Loss;
 use crate::image::Picture;
 use crate::network::Input;
@@ -68,7 +70,7 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
         }
         DataSpec::Csv { path, target, classes, holdout } => {
             let column = match target {
-                None => csv::Column::Last,
+                None => csv::Column::Index(-1),
                 Some(name) => name.parse().map_or_else(|_| csv::Column::Name(name.clone()), csv::Column::Index),
             };
             let target = match classes {
@@ -80,13 +82,13 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
             rows(recipe, train, test, table.classes)
         }
         DataSpec::Spirals { points, classes } => {
-            let train = procedural::spirals(u64::from(recipe.seed), *points, *classes);
-            let test = procedural::spirals(u64::from(recipe.seed) + 1, points / 5 + 1, *classes);
+            let draw = |seed: u32, count| lessons::spirals(u64::from(seed), count, *classes, 0.02);
+            let (train, test) = (draw(recipe.seed, *points), draw(recipe.seed ^ 1, points / 5 + 1));
             rows(recipe, train, test, Vec::new())
         }
         DataSpec::Digits { pictures } => {
-            let train = procedural::digits(u64::from(recipe.seed), *pictures);
-            let test = procedural::digits(u64::from(recipe.seed) + 1, pictures / 5 + 1);
+            let draw = |seed: u32, count| lessons::digits(u64::from(seed), count);
+            let (train, test) = (draw(recipe.seed, *pictures), draw(recipe.seed ^ 1, pictures / 5 + 1));
             rows(recipe, train, test, Vec::new())
         }
         DataSpec::Procedural { pictures, size, patch } => drawn(recipe, *pictures, *size, *patch),
@@ -98,9 +100,9 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
             options.seed = recipe.seed;
             options.exclude = exclude.iter().chain(&recipe.validate.folders).cloned().collect();
             options.pairs.degradation = Degradation {
-                blur: [0.0, *blur as f32],
-                jpeg: if *jpeg == 0 { None } else { Some([*jpeg, 100]) },
-                noise: [0.0, *noise as f32],
+                blur: (*blur > 0.0).then_some([0.0, *blur as f32]),
+                noise: (*noise > 0.0).then_some([0.0, *noise as f32]),
+                jpeg: (*jpeg > 0).then_some([*jpeg, 100]),
             };
             let judge = Judge::pictures(truths(&recipe.validate.folders)?, scale(recipe))?;
             let folder = Folder::open(train, options)?;
@@ -120,7 +122,9 @@ fn rows(recipe: &Recipe, train: Rows, test: Rows, classes: Vec<String>) -> Resul
     check_rows(&recipe.network, &train)?;
     let loss = recipe.loss().loss();
     if matches!(loss, Loss::CrossEntropy(_)) && train.classes.is_none() {
-        return Err(Error::input("loss.kind: cross_entropy needs classes; use mse, mae, huber or charbonnier for values"));
+        return Err(Error::input(
+            "loss.kind: cross_entropy needs classes; use mse, mae, huber or charbonnier for values",
+        ));
     }
     if let (Loss::CrossEntropy(_), Some(count)) = (loss, train.classes) {
         let outputs = outputs(recipe)?;
@@ -161,7 +165,9 @@ fn drawn(recipe: &Recipe, count: usize, size: usize, patch: usize) -> Result<Pre
         false => truths(&recipe.validate.folders)?,
         true => {
             let first = seed + count as u64;
-            (first..first + recipe.validate.pictures.max(1) as u64).map(|s| procedural::dead_leaves(s, size, size)).collect()
+            (first..first + recipe.validate.pictures.max(1) as u64)
+                .map(|s| procedural::dead_leaves(s, size, size).to_picture())
+                .collect()
         }
     };
     Ok(Prepared::fixed(resident, Judge::pictures(judge, scale(recipe))?, Vec::new()))
@@ -172,7 +178,7 @@ fn truths(folders: &[PathBuf]) -> Result<Vec<Picture>> {
     if folders.is_empty() {
         return Err(Error::input("validate.folders: name at least one folder of pictures to be judged by"));
     }
-    let files = crate::data::list_pictures(folders)?;
+    let files = crate::data::list(folders)?;
     files.iter().map(Picture::open).collect()
 }
 

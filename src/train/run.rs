@@ -76,12 +76,16 @@ pub fn run(
     let mut best = None;
     if let Some(start) = start {
         let (taken, all) = trainer.start_from(&start.weights)?;
-        report.note(&format!("took {taken} of {all} weights from {}", recipe.start.as_deref().unwrap_or(Path::new("")).display()));
+        report.note(&format!(
+            "took {taken} of {all} weights from {}",
+            recipe.start.as_deref().unwrap_or(Path::new("")).display()
+        ));
     }
     if let Some(earlier) = &earlier {
-        let training = earlier.training.as_ref().ok_or_else(|| {
-            Error::input(format!("{}: has weights only, no state to go on from", path.display()))
-        })?;
+        let training = earlier
+            .training
+            .as_ref()
+            .ok_or_else(|| Error::input(format!("{}: has weights only, no state to go on from", path.display())))?;
         trainer.resume(&earlier.weights, training)?;
         best = training.best;
         report.note(&format!("goes on from step {}", training.step));
@@ -90,7 +94,11 @@ pub fn run(
     files::replace(&folder.join("recipe.toml"), recipe.to_toml().as_bytes())?;
     let metrics = Metrics::open(folder, prepared.judge.columns(), trainer.step())?;
     let before = metrics.seconds();
-    Run { recipe, device, folder, trainer, metrics, best, begun: Instant::now(), before }.go(&mut prepared, stop, report)
+    Run { recipe, device, folder, trainer, metrics, best, begun: Instant::now(), before }.go(
+        &mut prepared,
+        stop,
+        report,
+    )
 }
 
 struct Run<'a> {

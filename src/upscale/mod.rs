@@ -191,7 +191,12 @@ impl Upscaler {
         }
     }
 
-    fn run_tiles(&mut self, planes: &[Plane], scale: usize, progress: &mut dyn FnMut(usize, usize)) -> Result<Vec<Plane>> {
+    fn run_tiles(
+        &mut self,
+        planes: &[Plane],
+        scale: usize,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<Plane>> {
         let (width, height) = (planes[0].width, planes[0].height);
         let tiles = tiles(width, height, self.tile, self.checkpoint.network.radius())?;
         let mut out = vec![Plane::filled(width * scale, height * scale, 0.0); planes.len()];
