@@ -101,7 +101,8 @@ fn a_neighbour_tells_most_digits_and_not_all() {
     let (Samples::Bytes(known_bytes), Samples::Bytes(asked_bytes)) = (&known.features, &asked.features) else {
         panic!("digits are bytes")
     };
-    let distance = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(&a, &b)| (i32::from(a) - i32::from(b)).pow(2)).sum::<i32>();
+    let distance =
+        |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(&a, &b)| (i32::from(a) - i32::from(b)).pow(2)).sum::<i32>();
     let mut right = 0;
     for (row, digit) in asked_bytes.chunks(784).enumerate() {
         let nearest = known_bytes.chunks(784).enumerate().min_by_key(|(_, other)| distance(digit, other)).unwrap().0;
