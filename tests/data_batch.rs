@@ -158,7 +158,8 @@ fn low_and_high_patches_stay_aligned_under_every_transform() {
         let at = |dx, dy| u32::from(high[((y * 2 + dy) * width * 2 + x * 2 + dx) * channels + c]);
         ((at(0, 0) + at(1, 0) + at(0, 1) + at(1, 1)) / 4) as u8
     };
-    let low = (0..width * height * channels).map(|at| mean(at / channels % width, at / channels / width, at % channels));
+    let low =
+        (0..width * height * channels).map(|at| mean(at / channels % width, at / channels / width, at % channels));
     let low = low.collect();
     let table = table(&[(width as u32, height as u32)], side as u32);
     let pictures = Pictures { scale, channels, patch: side, low, high: high.clone(), table };
