@@ -2,6 +2,8 @@
 //!
 //! A dataset is resident: a sampling kernel draws each batch from it, so a training step needs no upload.
 
+pub mod batch;
+
 /// Sample values as stored: bytes stand for `byte / 255`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Samples {
