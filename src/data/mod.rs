@@ -34,6 +34,8 @@ pub use raster::Raster;
 pub mod batch;
 mod rows;
 
+pub mod batch;
+
 /// Sample values as stored: bytes stand for `byte / 255`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Samples {
