@@ -40,9 +40,12 @@ fn log1p(y: f32) -> f32 {
     return 2.0 * s + s * z * p;
 }
 
-// Natural logarithm of a normal positive x; -inf-like (-103.97) at 0 and below.
+// Natural logarithm of a normal positive x; -103.97 at 0 and below; infinity and NaN pass.
 // x = m 2^e with m in [sqrt(1/2), sqrt(2)): log x = e log 2 + 2 artanh((m - 1) / (m + 1)), |s| <= 0.1716.
 fn natural_log(x: f32) -> f32 {
+    if (!is_finite(x)) {
+        return x;
+    }
     if (x < 1.17549435e-38) {
         return select(-103.97208, -87.33655, x > 0.0);
     }

@@ -10,6 +10,15 @@ use crate::graph::{Arena, TensorId};
 pub(super) enum Operand {
     /// A tensor of the plan, wherever it lives.
     Tensor(TensorId),
+    /// A part of an arena; `offset` is a multiple of `Layout::ALIGN`.
+    Part {
+        /// Which arena.
+        arena: Arena,
+        /// First element.
+        offset: usize,
+        /// How many.
+        elements: usize,
+    },
     /// A whole arena.
     Arena(Arena),
     /// Memory for the stages of one step, shared by all steps; `index` tells buffers of one step apart.
@@ -62,6 +71,55 @@ pub(super) struct Launch {
     pub params: Vec<(&'static str, Scalar)>,
     /// Workgroups along each dimension.
     pub groups: [u32; 3],
+}
+
+impl Launch {
+    /// A launch of `shader::entry` with one workgroup and nothing bound.
+    pub(super) fn new(shader: &'static str, entry: &'static str) -> Self {
+        let (constants, bindings, params) = (Vec::new(), Vec::new(), Vec::new());
+        Launch { shader, entry, constants, bindings, params, groups: [1, 1, 1] }
+    }
+
+    /// Sets a constant of the text.
+    pub(super) fn constant(mut self, name: &'static str, value: u32) -> Self {
+        self.constants.push((name, value));
+        self
+    }
+
+    /// Binds a tensor.
+    pub(super) fn tensor(self, name: &'static str, tensor: TensorId) -> Self {
+        self.bind(name, Operand::Tensor(tensor))
+    }
+
+    /// Binds anything.
+    pub(super) fn bind(mut self, name: &'static str, operand: Operand) -> Self {
+        self.bindings.push((name, operand));
+        self
+    }
+
+    /// Sets an integer parameter.
+    pub(super) fn size(mut self, name: &'static str, value: usize) -> Self {
+        self.params.push((name, Scalar::size(value)));
+        self
+    }
+
+    /// Sets a float parameter.
+    pub(super) fn float(mut self, name: &'static str, value: f32) -> Self {
+        self.params.push((name, Scalar::F32(value)));
+        self
+    }
+
+    /// Dispatches enough workgroups of `width` for `items` invocations.
+    pub(super) fn over(mut self, items: usize, width: usize) -> Self {
+        self.groups = fold(items.div_ceil(width));
+        self
+    }
+
+    /// Dispatches these workgroups.
+    pub(super) fn groups(mut self, groups: [usize; 3]) -> Self {
+        self.groups = groups.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        self
+    }
 }
 
 /// Workgroups along one dimension that every device accepts.
