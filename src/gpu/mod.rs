@@ -1,1 +1,22 @@
 //! The GPU executor, the only room that names wgpu.
+//!
+//! A plan's steps are lowered to launches (data), tied to buffers and pipelines once at load, and from then on only
+//! encoded: a run makes no buffer, bind group or pipeline.
+
+mod context;
+mod contraction;
+mod device;
+mod engine;
+mod kernels;
+mod launch;
+mod load;
+mod lower;
+mod pace;
+mod profile;
+mod reflect;
+mod run;
+mod template;
+
+pub use device::{AdapterInfo, AdapterKind, GpuOptions, adapters};
+pub use engine::Gpu;
+pub use profile::Timing;

@@ -1,0 +1,176 @@
+// uses: activation, clock
+// Losses (`Loss::code`) of x against t, means in a fixed order, and their derivatives in x.
+// 0 (x-t)^2   1 |x-t|   2 Huber(value)   3 sqrt((x-t)^2 + value^2)   4 cross-entropy of logits [rows, classes] against
+// class indices [rows] with label smoothing `value`   5 binary cross-entropy of probabilities   6 the same of logits
+//
+// Items are elements, or rows for cross-entropy; count = number of items.
+
+struct Params {
+    count: u32,
+    classes: u32,
+    value: f32,
+    block: u32,  // items per workgroup
+    parts: u32,
+}
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> t: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> ring: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
+
+const KIND: u32 = 0u;
+
+var<workgroup> sums: array<f32, 256>;
+
+// log of the sum of exp over a row of logits.
+fn log_sum_exp(first: u32) -> f32 {
+    var top = x[first];
+    for (var c = 1u; c < params.classes; c++) {
+        top = max(top, x[first + c]);
+    }
+    var sum = 0.0;
+    for (var c = 0u; c < params.classes; c++) {
+        sum += exp(x[first + c] - top);
+    }
+    return top + natural_log(sum);
+}
+
+fn item(i: u32) -> f32 {
+    if (KIND == 4u) {
+        let first = i * params.classes;
+        let label = min(u32(max(t[i], 0.0)), params.classes - 1u);
+        let log_sum = log_sum_exp(first);
+        let hit = log_sum - x[first + label];
+        if (params.value == 0.0) {
+            return hit;
+        }
+        var all = 0.0;
+        for (var c = 0u; c < params.classes; c++) {
+            all += log_sum - x[first + c];
+        }
+        return (1.0 - params.value) * hit + params.value * (all / f32(params.classes));
+    }
+    let d = x[i] - t[i];
+    switch (KIND) {
+        case 1u: { return abs(d); }
+        case 2u: {
+            let size = abs(d);
+            return select(params.value * (size - 0.5 * params.value), 0.5 * d * d, size <= params.value);
+        }
+        case 3u: { return sqrt(d * d + params.value * params.value); }
+        case 5u: {
+            let p = x[i];
+            return -(t[i] * max(natural_log(p), -100.0) + (1.0 - t[i]) * max(natural_log_complement(p), -100.0));
+        }
+        case 6u: { return max(x[i], 0.0) - x[i] * t[i] + log1p(exp(-abs(x[i]))); }
+        default: { return d * d; }
+    }
+}
+
+// log(1 - p)
+fn natural_log_complement(p: f32) -> f32 {
+    // 1 - p is exact from 1/2 on; below, 2 artanh keeps the digits that 1 - p would lose.
+    if (p >= 0.5 || p < 0.0) {
+        return natural_log(1.0 - p);
+    }
+    let q = p / (1.0 - p);
+    return -log1p(q);
+}
+
+// The workgroup's sum over items begin .. end, in every lane 0.
+fn block_sum(begin: u32, end: u32, lane: u32) -> f32 {
+    var sum = 0.0;
+    for (var i = begin + lane; i < end; i += 256u) {
+        sum += item(i);
+    }
+    return fold(sum, lane);
+}
+
+fn fold(value: f32, lane: u32) -> f32 {
+    sums[lane] = value;
+    workgroupBarrier();
+    if (lane < 16u) {
+        var sum = 0.0;
+        for (var k = 0u; k < 16u; k++) {
+            sum += sums[lane * 16u + k];
+        }
+        sums[lane * 16u] = sum;
+    }
+    workgroupBarrier();
+    var sum = 0.0;
+    if (lane == 0u) {
+        for (var k = 0u; k < 16u; k++) {
+            sum += sums[k * 16u];
+        }
+    }
+    return sum;
+}
+
+// y[0] = ring[slot] = mean over all items, by one workgroup.
+@compute @workgroup_size(256)
+fn loss_all(@builtin(local_invocation_index) lane: u32) {
+    let sum = block_sum(0u, params.count, lane);
+    if (lane == 0u) {
+        let mean = sum / f32(params.count);
+        y[0] = mean;
+        ring[clock.slot] = mean;
+    }
+}
+
+// y[group] = sum over the group's block.
+@compute @workgroup_size(256)
+fn loss_part(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let begin = group.x * params.block;
+    let sum = block_sum(begin, min(begin + params.block, params.count), lane);
+    if (lane == 0u) {
+        y[group.x] = sum;
+    }
+}
+
+// y[0] = ring[slot] = mean, from the sums x[0 .. parts].
+@compute @workgroup_size(256)
+fn loss_finish(@builtin(local_invocation_index) lane: u32) {
+    var own = 0.0;
+    for (var i = lane; i < params.parts; i += 256u) {
+        own += x[i];
+    }
+    let sum = fold(own, lane);
+    if (lane == 0u) {
+        let mean = sum / f32(params.count);
+        y[0] = mean;
+        ring[clock.slot] = mean;
+    }
+}
+
+// y = loss_scale d loss / d x. Invocation = item: an element, or a row for cross-entropy.
+@compute @workgroup_size(64)
+fn loss_grad(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = id.y * groups.x * 64u + id.x;
+    if (i >= params.count) {
+        return;
+    }
+    let share = clock.loss_scale / f32(params.count);
+    if (KIND == 4u) {
+        let first = i * params.classes;
+        let label = min(u32(max(t[i], 0.0)), params.classes - 1u);
+        let log_sum = log_sum_exp(first);
+        let even = params.value / f32(params.classes);
+        for (var c = 0u; c < params.classes; c++) {
+            let wanted = even + select(0.0, 1.0 - params.value, c == label);
+            y[first + c] = share * (exp(x[first + c] - log_sum) - wanted);
+        }
+        return;
+    }
+    let d = x[i] - t[i];
+    var slope = 2.0 * d;
+    switch (KIND) {
+        case 1u: { slope = sign(d); }
+        case 2u: { slope = clamp(d, -params.value, params.value); }
+        case 3u: { slope = d / sqrt(d * d + params.value * params.value); }
+        // PyTorch bounds the denominator so.
+        case 5u: { slope = d / max(x[i] * (1.0 - x[i]), 1e-12); }
+        case 6u: { slope = sigmoid(x[i]) - t[i]; }
+        default: {}
+    }
+    y[i] = share * slope;
+}

@@ -1,0 +1,250 @@
+//! The open device with its creation helpers: everything that is made is counted, every wait is bounded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::device::{self, AdapterInfo, Failures, GpuOptions};
+use super::kernels::assemble;
+use super::launch::Launch;
+use super::reflect::{EntryPoint, reflect};
+use crate::{Error, Result};
+
+/// A compiled entry point with what is known of it.
+pub(super) struct Pipeline {
+    pub(super) entry: EntryPoint,
+    pub(super) layout: wgpu::BindGroupLayout,
+    pub(super) pipeline: wgpu::ComputePipeline,
+}
+
+/// What makes two launches share a pipeline.
+type Key = (&'static str, &'static str, Vec<(&'static str, u32)>);
+
+/// An open device.
+pub(super) struct Context {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) info: AdapterInfo,
+    pub(super) options: GpuOptions,
+    pub(super) clock_layout: wgpu::BindGroupLayout,
+    failures: Failures,
+    pipelines: HashMap<Key, Arc<Pipeline>>,
+    /// Buffers, bind groups and pipelines made so far.
+    created: AtomicUsize,
+}
+
+impl Context {
+    pub(super) fn open(index: usize, options: GpuOptions) -> Result<Self> {
+        let opened = device::open(index, &options)?;
+        let entry = wgpu::BindGroupLayoutEntry {
+            binding: 0,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Uniform,
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("clock"), entries: &[entry] };
+        let clock_layout = opened.device.create_bind_group_layout(&descriptor);
+        let device::Opened { device, queue, info, failures } = opened;
+        let (pipelines, created) = (HashMap::new(), AtomicUsize::new(0));
+        Ok(Context { device, queue, info, options, clock_layout, failures, pipelines, created })
+    }
+
+    /// Buffers, bind groups and pipelines made so far.
+    pub(super) fn created(&self) -> usize {
+        self.created.load(Ordering::Relaxed)
+    }
+
+    /// Most bytes that one storage binding may have.
+    pub(super) fn binding_limit(&self) -> u64 {
+        let limits = self.device.limits();
+        u64::from(limits.max_storage_buffer_binding_size).min(limits.max_buffer_size)
+    }
+
+    /// A buffer of `bytes`, rounded up to 16 so that kernels may read and write whole fours of floats.
+    pub(super) fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        let size = bytes.max(16).next_multiple_of(16);
+        let limit = self.device.limits().max_buffer_size;
+        if size > limit {
+            let message = format!(
+                "`{label}` needs {}; this device has at most {} in one buffer; {REMEDY}",
+                mib(size),
+                mib(limit)
+            );
+            return Err(Error::Device(message));
+        }
+        self.created.fetch_add(1, Ordering::Relaxed);
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
+        match pollster::block_on(memory.pop()) {
+            None => Ok(buffer),
+            Some(_) => Err(Error::Device(format!("the device has no {} left for `{label}`; {REMEDY}", mib(size)))),
+        }
+    }
+
+    /// A bind group.
+    pub(super) fn bind_group(
+        &self,
+        label: &str,
+        layout: &wgpu::BindGroupLayout,
+        entries: &[wgpu::BindGroupEntry<'_>],
+    ) -> wgpu::BindGroup {
+        self.created.fetch_add(1, Ordering::Relaxed);
+        self.device.create_bind_group(&wgpu::BindGroupDescriptor { label: Some(label), layout, entries })
+    }
+
+    /// Pipelines of all launches; what is missing is made in parallel.
+    pub(super) fn pipelines(&mut self, launches: &[Launch]) -> Result<Vec<Arc<Pipeline>>> {
+        let key = |l: &Launch| -> Key { (l.shader, l.entry, l.constants.clone()) };
+        let mut missing: Vec<Key> = launches.iter().map(key).filter(|k| !self.pipelines.contains_key(k)).collect();
+        missing.sort();
+        missing.dedup();
+        let made: Vec<Result<(Key, Arc<Pipeline>)>> =
+            missing.into_par_iter().map(|key| self.compile(&key).map(|made| (key, Arc::new(made)))).collect();
+        for pair in made {
+            let (key, pipeline) = pair?;
+            self.pipelines.insert(key, pipeline);
+        }
+        Ok(launches.iter().map(|l| self.pipelines[&key(l)].clone()).collect())
+    }
+
+    fn compile(&self, (shader, entry, constants): &Key) -> Result<Pipeline> {
+        let fail = |message: String| Error::Execution { step: format!("kernel {shader}::{entry}"), message };
+        let source = assemble(shader, constants).map_err(fail)?;
+        let points = reflect(&source).map_err(fail)?;
+        let known = points.into_iter().find(|p| p.name == *entry);
+        let point = known.ok_or_else(|| fail("no such entry point".into()))?;
+        self.fits(&format!("{shader}::{entry}"), &point)?;
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let made = self.build(&source, point);
+        let errors = [pollster::block_on(internal.pop()), pollster::block_on(scope.pop())];
+        match errors.into_iter().flatten().next() {
+            None => Ok(made),
+            Some(error) => Err(fail(error.to_string())),
+        }
+    }
+
+    fn fits(&self, kernel: &str, point: &EntryPoint) -> Result<()> {
+        let limits = self.device.limits();
+        let (buffers, have) = (point.bindings.len(), limits.max_storage_buffers_per_shader_stage as usize);
+        let invocations: u32 = point.workgroup.iter().product();
+        let most = limits.max_compute_invocations_per_workgroup;
+        if buffers > have {
+            let why = format!("the kernel {kernel} needs {buffers} storage buffers; this device binds {have}");
+            return Err(Error::Device(format!("{why}; use another device or `--device cpu`")));
+        }
+        if invocations > most {
+            let why = format!("the kernel {kernel} runs {invocations} invocations abreast; this device allows {most}");
+            return Err(Error::Device(format!("{why}; use another device or `--device cpu`")));
+        }
+        Ok(())
+    }
+
+    fn build(&self, source: &str, entry: EntryPoint) -> Pipeline {
+        self.created.fetch_add(1, Ordering::Relaxed);
+        let descriptor =
+            wgpu::ShaderModuleDescriptor { label: Some(&entry.name), source: wgpu::ShaderSource::Wgsl(source.into()) };
+        let module = if self.options.checked {
+            self.device.create_shader_module(descriptor)
+        } else {
+            // SAFETY: the text is this crate's own, never a user's. Every kernel bounds its indices by parameters that
+            // the lowering derives from the shapes of the tensors it binds, loops over finite ranges, and the tests
+            // run each with guard zones behind its buffers.
+            unsafe { self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+        };
+        let buffer = |binding: u32, ty: wgpu::BufferBindingType| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            count: None,
+        };
+        let storage = |writes: bool| wgpu::BufferBindingType::Storage { read_only: !writes };
+        let mut entries: Vec<_> = entry.bindings.iter().map(|b| buffer(b.index, storage(b.writes))).collect();
+        entries.extend(entry.params.iter().map(|p| buffer(p.index, wgpu::BufferBindingType::Uniform)));
+        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some(&entry.name), entries: &entries };
+        let layout = self.device.create_bind_group_layout(&descriptor);
+        let groups = [Some(&layout), entry.clock.then_some(&self.clock_layout)];
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(&entry.name),
+            bind_group_layouts: &groups[..1 + usize::from(entry.clock)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&entry.name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(&entry.name),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: self.options.checked,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Pipeline { entry, layout, pipeline }
+    }
+
+    /// The first failure the device has reported, as an error of `step`.
+    pub(super) fn check(&self, step: &str) -> Result<()> {
+        match self.failures.take() {
+            None => Ok(()),
+            Some(message) => Err(Error::Execution { step: step.into(), message }),
+        }
+    }
+
+    /// Waits for a submission (the last one without an index), no longer than the timeout.
+    pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>, step: &str) -> Result<()> {
+        let timeout = Some(self.options.timeout);
+        let waited = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout });
+        self.check(step)?;
+        waited.map(|_| ()).map_err(|error| Error::Execution {
+            step: step.into(),
+            message: match error {
+                wgpu::PollError::Timeout => format!("no answer within {} s", self.options.timeout.as_secs()),
+                wgpu::PollError::WrongSubmissionIndex(..) => error.to_string(),
+            },
+        })
+    }
+
+    /// Copies bytes from a buffer that allows it to the host.
+    pub(super) fn download(&self, from: &wgpu::Buffer, offset: u64, bytes: u64, what: &str) -> Result<Vec<u8>> {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        // In pieces, so that reading large state needs little memory beside it.
+        let piece = bytes.min(64 << 20).max(4);
+        let staging = self.buffer("staging", piece, usage)?;
+        let mut all = Vec::with_capacity(bytes as usize);
+        while (all.len() as u64) < bytes {
+            let at = all.len() as u64;
+            let len = piece.min(bytes - at);
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(from, offset + at, &staging, 0, len);
+            let index = self.queue.submit([encoder.finish()]);
+            staging.slice(..len).map_async(wgpu::MapMode::Read, |_| {});
+            self.wait(Some(index), what)?;
+            let view = staging.slice(..len).get_mapped_range();
+            let view = view.map_err(|e| Error::Execution { step: what.into(), message: e.to_string() })?;
+            all.extend_from_slice(&view);
+            drop(view);
+            staging.unmap();
+        }
+        Ok(all)
+    }
+}
+
+/// What a person can do about too little memory.
+pub(super) const REMEDY: &str = "lower the batch or patch size, the network's width, or use `--device cpu`";
+
+/// Bytes in the unit people compare them in.
+pub(super) fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / (1024.0 * 1024.0))
+}

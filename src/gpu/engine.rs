@@ -1,0 +1,275 @@
+//! The executor itself: plans, shared state, and the way in and out.
+
+use std::sync::Arc;
+
+use super::context::{Context, mib};
+use super::contraction::Class;
+use super::device::{self, AdapterInfo, AdapterKind, GpuOptions};
+use super::load::{Fixed, GUARD, GUARD_WORD, Loaded, Shared};
+use super::pace::RING;
+use super::profile::{self, Timing};
+use super::run::Runner;
+use crate::executor::{Executor, PlanId};
+use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
+use crate::{Error, Result};
+
+/// A GPU with the state of one network.
+pub struct Gpu {
+    context: Context,
+    layout: Option<Layout>,
+    shared: Shared,
+    fixed: Fixed,
+    runner: Runner,
+    plans: Vec<Option<Loaded>>,
+}
+
+impl Gpu {
+    /// Opens adapter number `index` of [`super::adapters`].
+    ///
+    /// # Errors
+    /// When there is no such adapter or it cannot be opened.
+    pub fn open(index: usize) -> Result<Self> {
+        Self::with_options(index, GpuOptions::default())
+    }
+
+    /// Opens an adapter with other limits than its own, to stand in for smaller devices.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`], and when the adapter has less than these limits.
+    pub fn with_limits(index: usize, limits: wgpu::Limits) -> Result<Self> {
+        Self::with_options(index, GpuOptions { limits: Some(limits), ..GpuOptions::default() })
+    }
+
+    /// Opens an adapter.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`].
+    pub fn with_options(index: usize, options: GpuOptions) -> Result<Self> {
+        use wgpu::BufferUsages as U;
+        let context = Context::open(index, options)?;
+        let dummy = |name| context.buffer(name, 256, U::STORAGE);
+        let ring = context.buffer("loss ring", 4 * RING as u64, U::STORAGE | U::COPY_SRC)?;
+        let fixed = Fixed { dummies: [dummy("nothing to read")?, dummy("nothing to write")?], ring };
+        let runner = Runner::new(&context)?;
+        Ok(Gpu { context, layout: None, shared: Shared::default(), fixed, runner, plans: Vec::new() })
+    }
+
+    /// The first adapter whose name contains `part`, in any case.
+    ///
+    /// # Errors
+    /// When none does; the message lists those there are.
+    pub fn find(part: &str) -> Result<usize> {
+        let all = device::adapters();
+        let wanted = part.to_lowercase();
+        all.iter().find(|a| a.name.to_lowercase().contains(&wanted)).map(|a| a.index).ok_or_else(|| {
+            let names: Vec<&str> = all.iter().map(|a| a.name.as_str()).collect();
+            let known = if names.is_empty() { "none".into() } else { names.join(", ") };
+            Error::Device(format!("no GPU adapter's name contains `{part}`; there is {known}"))
+        })
+    }
+
+    /// The adapter in use.
+    pub fn info(&self) -> &AdapterInfo {
+        &self.context.info
+    }
+
+    /// Buffers, bind groups and pipelines made so far: runs must not change it.
+    pub fn created(&self) -> usize {
+        self.context.created()
+    }
+
+    /// Runs a plan once with a timestamp around every step.
+    ///
+    /// # Errors
+    /// When the device has no timestamps or fails.
+    pub fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<Timing>> {
+        self.runner.losses(&self.context)?;
+        let loaded = loaded(&self.plans, plan)?;
+        profile::profile(&self.context, loaded, self.runner.first_clock(&self.context, clock))
+    }
+
+    /// Checks that nothing was written behind the plan's slots; for devices opened with `inspect`.
+    ///
+    /// # Errors
+    /// When a kernel wrote past the end of a slot.
+    pub fn check_guards(&self, plan: PlanId) -> Result<()> {
+        let loaded = loaded(&self.plans, plan)?;
+        for (i, slot) in loaded.slots.iter().enumerate() {
+            let bytes = self.context.download(slot, slot.size() - GUARD, GUARD, "guard zones")?;
+            let intact = bytemuck::pod_collect_to_vec::<u8, u32>(&bytes).iter().all(|&w| w == GUARD_WORD);
+            if !self.context.options.inspect || !intact {
+                let message = format!("a kernel wrote past the end of slot {i}");
+                return Err(Error::Execution { step: "guard zones".into(), message });
+            }
+        }
+        Ok(())
+    }
+
+    fn class(&self) -> Class {
+        match self.context.info.kind {
+            AdapterKind::Software => Class::Software,
+            AdapterKind::Discrete | AdapterKind::Integrated | AdapterKind::Virtual | AdapterKind::Other => {
+                Class::Hardware
+            }
+        }
+    }
+
+    /// Makes arenas and stores that the plan is the first to need. True when a store was replaced by a larger one.
+    fn share(&mut self, plan: &Plan) -> Result<bool> {
+        use wgpu::BufferUsages as U;
+        let storage = U::STORAGE | U::COPY_SRC | U::COPY_DST;
+        for &arena in &plan.arenas {
+            if !self.shared.arenas.contains_key(&arena) {
+                let buffer = self.context.buffer(&format!("{arena:?}"), 4 * plan.layout.len(arena) as u64, storage)?;
+                self.shared.arenas.insert(arena, buffer);
+            }
+        }
+        let mut replaced = false;
+        for (store, len) in plan.stores() {
+            let bytes = (store.width() as u64 * len as u64).next_multiple_of(16);
+            let old = self.shared.stores.get(&store);
+            if old.is_some_and(|b| b.size() >= bytes) {
+                continue;
+            }
+            let buffer = self.context.buffer(&format!("{store:?}"), bytes, storage)?;
+            if let Some(old) = old {
+                let mut encoder = self.context.device.create_command_encoder(&Default::default());
+                encoder.copy_buffer_to_buffer(old, 0, &buffer, 0, old.size());
+                self.context.queue.submit([encoder.finish()]);
+                replaced = true;
+            }
+            self.shared.stores.insert(store, buffer);
+        }
+        Ok(replaced)
+    }
+}
+
+fn loaded(plans: &[Option<Loaded>], plan: PlanId) -> Result<&Loaded> {
+    plans.get(plan.0).and_then(Option::as_ref).ok_or_else(|| Error::input("the plan is not loaded"))
+}
+
+impl Executor for Gpu {
+    fn name(&self) -> String {
+        format!("{} ({})", self.context.info.name, self.context.info.backend)
+    }
+
+    fn load(&mut self, plan: Arc<Plan>) -> Result<PlanId> {
+        if self.layout.as_ref().is_some_and(|l| *l != plan.layout) {
+            return Err(Error::input("the plan has other parameters than those loaded before"));
+        }
+        let class = self.class();
+        let mut new = Loaded::new(&mut self.context, plan.clone(), class)?;
+        if self.share(&plan)? {
+            for old in self.plans.iter_mut().flatten() {
+                old.bind(&mut self.context, &self.shared, &self.fixed)?;
+            }
+        }
+        if self.context.options.inspect {
+            let largest = new.slots.iter().chain(&new.scratch).chain(self.shared.arenas.values());
+            let bytes = largest.map(wgpu::Buffer::size).max().unwrap_or(16);
+            self.runner.prepare_poison(&self.context, bytes)?;
+        }
+        new.bind(&mut self.context, &self.shared, &self.fixed)?;
+        self.layout = Some(plan.layout.clone());
+        self.plans.push(Some(new));
+        Ok(PlanId(self.plans.len() - 1))
+    }
+
+    fn unload(&mut self, plan: PlanId) {
+        if let Some(slot) = self.plans.get_mut(plan.0) {
+            *slot = None;
+        }
+    }
+
+    fn write(&mut self, plan: PlanId, tensor: TensorId, values: &[f32]) -> Result<()> {
+        let loaded = loaded(&self.plans, plan)?;
+        let found = loaded.plan.tensors.get(tensor.0).filter(|t| t.home == Home::Input);
+        let Some(known) = found else { return Err(Error::input("only inputs of the plan can be written")) };
+        if values.len() != known.shape.len() {
+            let (name, shape, given) = (&known.name, known.shape, values.len());
+            return Err(Error::input(format!("`{name}` takes {} values ({shape}), not {given}", shape.len())));
+        }
+        if let Place::Slot(slot) = loaded.plan.places[tensor.0] {
+            self.context.queue.write_buffer(&loaded.slots[slot], 0, bytemuck::cast_slice(values));
+        }
+        self.context.check(&format!("writing `{}`", known.name))
+    }
+
+    fn read(&mut self, plan: PlanId, tensor: TensorId) -> Result<Vec<f32>> {
+        let loaded = loaded(&self.plans, plan)?;
+        let Some(known) = loaded.plan.tensors.get(tensor.0) else {
+            return Err(Error::input("the plan has no such tensor"));
+        };
+        let bytes = 4 * known.shape.len() as u64;
+        let kept = known.home == Home::Input || loaded.plan.outputs.contains(&tensor);
+        let (buffer, offset) = match loaded.plan.places[tensor.0] {
+            Place::Slot(slot) if kept => (&loaded.slots[slot], 0),
+            Place::Arena { arena, offset } => (&self.shared.arenas[&arena], 4 * offset as u64),
+            Place::Slot(_) | Place::Store(_) | Place::Fused => {
+                return Err(Error::input(format!("`{}` is not kept after a run", known.name)));
+            }
+        };
+        let data = self.context.download(buffer, offset, bytes, &format!("reading `{}`", known.name))?;
+        Ok(bytemuck::pod_collect_to_vec(&data))
+    }
+
+    fn write_state(&mut self, arena: Arena, values: &[f32]) -> Result<()> {
+        let (buffer, len) = self.arena(arena)?;
+        if values.len() != len {
+            return Err(Error::input(format!("{arena:?} holds {len} values, not {}", values.len())));
+        }
+        self.context.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
+        self.context.check(&format!("writing {arena:?}"))
+    }
+
+    fn read_state(&mut self, arena: Arena) -> Result<Vec<f32>> {
+        let (buffer, len) = self.arena(arena)?;
+        let data = self.context.download(buffer, 0, 4 * len as u64, &format!("reading {arena:?}"))?;
+        Ok(bytemuck::pod_collect_to_vec(&data))
+    }
+
+    fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()> {
+        let room = self.shared.stores.get(&store);
+        let Some(buffer) = room.filter(|b| b.size() >= bytes.len() as u64) else {
+            let (need, have) = (mib(bytes.len() as u64), mib(room.map_or(0, wgpu::Buffer::size)));
+            return Err(Error::input(format!(
+                "{store:?} of {need} does not fit: the loaded plans have room for {have}"
+            )));
+        };
+        let whole = bytes.len() / 4 * 4;
+        self.context.queue.write_buffer(buffer, 0, &bytes[..whole]);
+        if whole < bytes.len() {
+            // Copies go by fours; the rest of the last word is never read.
+            let mut last = [0u8; 4];
+            last[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
+            self.context.queue.write_buffer(buffer, whole as u64, &last);
+        }
+        self.context.check(&format!("writing {store:?}"))
+    }
+
+    fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
+        let Some(Some(loaded)) = self.plans.get_mut(plan.0) else {
+            return Err(Error::input("the plan is not loaded"));
+        };
+        self.runner.run(&self.context, loaded, &self.shared, &self.fixed, clocks)
+    }
+
+    fn losses(&mut self) -> Result<Vec<f32>> {
+        self.runner.losses(&self.context)
+    }
+
+    fn allocated(&self) -> u64 {
+        let shared = self.shared.arenas.values().chain(self.shared.stores.values());
+        let fixed = self.fixed.dummies.iter().chain([&self.fixed.ring]);
+        let plans: u64 = self.plans.iter().flatten().map(Loaded::bytes).sum();
+        plans + self.runner.bytes() + shared.chain(fixed).map(wgpu::Buffer::size).sum::<u64>()
+    }
+}
+
+impl Gpu {
+    fn arena(&self, arena: Arena) -> Result<(&wgpu::Buffer, usize)> {
+        let len = self.layout.as_ref().map_or(0, |l| l.len(arena));
+        let buffer = self.shared.arenas.get(&arena);
+        buffer.map(|b| (b, len)).ok_or_else(|| Error::input(format!("no loaded plan has {arena:?}")))
+    }
+}

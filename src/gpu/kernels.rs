@@ -1,0 +1,73 @@
+//! The kernels' text: embedded, assembled with what they use, instantiated.
+
+use super::template::instantiate;
+
+macro_rules! shaders {
+    ($($name:literal),* $(,)?) => {
+        /// Stem and text of every file in `shaders/`.
+        pub(super) const SOURCES: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../shaders/", $name, ".wgsl")))),*];
+    };
+}
+
+shaders!(
+    "activation",
+    "clock",
+    "columns",
+    "elementwise",
+    "image",
+    "join",
+    "loss",
+    "math",
+    "norm",
+    "random",
+    "reduce",
+    "rows",
+    "sample",
+    "standin",
+    "update",
+);
+
+/// The kernel's text after what its first line `// uses: a, b` names, each once, with constants replaced.
+pub(super) fn assemble(stem: &str, constants: &[(&str, u32)]) -> Result<String, String> {
+    let mut order = Vec::new();
+    collect(stem, &mut order)?;
+    Ok(order.into_iter().map(|text| instantiate(text, constants)).collect())
+}
+
+fn collect(stem: &str, order: &mut Vec<&'static str>) -> Result<(), String> {
+    let Some((_, text)) = SOURCES.iter().find(|(name, _)| *name == stem) else {
+        return Err(format!("there is no shader `{stem}`"));
+    };
+    let first = text.lines().next().unwrap_or_default();
+    for used in first.strip_prefix("// uses:").unwrap_or_default().split(',').map(str::trim) {
+        if !used.is_empty() {
+            collect(used, order)?;
+        }
+    }
+    if !order.contains(text) {
+        order.push(text);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::reflect::reflect;
+
+    #[test]
+    fn every_file_in_the_folder_is_embedded_and_valid() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
+        let mut faults = String::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let source = assemble(&stem, &[]).unwrap();
+            if let Err(fault) = reflect(&source) {
+                faults.push_str(&format!("{stem}: {fault}\n"));
+            }
+        }
+        assert!(faults.is_empty(), "{faults}");
+    }
+}

@@ -1,0 +1,242 @@
+//! Making everything a plan needs before it runs: slots, scratch, parameters, bind groups.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::context::{Context, Pipeline, REMEDY, mib};
+use super::contraction::Class;
+use super::launch::{Launch, Operand};
+use super::lower::lower;
+use super::pace::Pace;
+use crate::graph::{Arena, Place, Plan, Step, Store};
+use crate::{Error, Result};
+
+/// Bytes behind every slot that tests watch.
+pub(super) const GUARD: u64 = 256;
+/// What stands in them: a NaN nobody computes.
+pub(super) const GUARD_WORD: u32 = 0x7fc0_dead;
+/// Bytes between the parameters of launches: the largest alignment of uniforms in use.
+const PARAMS_STRIDE: u64 = 256;
+
+/// State that plans share.
+#[derive(Default)]
+pub(super) struct Shared {
+    pub(super) arenas: HashMap<Arena, wgpu::Buffer>,
+    pub(super) stores: HashMap<Store, wgpu::Buffer>,
+}
+
+/// A launch with everything it needs.
+pub(super) struct Recorded {
+    /// Step of the plan.
+    pub(super) step: usize,
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) group: wgpu::BindGroup,
+    pub(super) groups: [u32; 3],
+    /// Share of the run's time, by the work counted.
+    pub(super) weight: f64,
+}
+
+/// A plan that is ready to run.
+pub(super) struct Loaded {
+    pub(super) plan: Arc<Plan>,
+    pub(super) slots: Vec<wgpu::Buffer>,
+    pub(super) scratch: Vec<wgpu::Buffer>,
+    pub(super) recorded: Vec<Recorded>,
+    pub(super) pace: Pace,
+    launches: Vec<(usize, Launch)>,
+    params: wgpu::Buffer,
+}
+
+impl Loaded {
+    /// Makes the plan's own buffers and pipelines; `bind` follows.
+    pub(super) fn new(context: &mut Context, plan: Arc<Plan>, class: Class) -> Result<Self> {
+        let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let most = context.binding_limit() as usize / 4;
+        let mut launches: Vec<(usize, Launch)> = Vec::new();
+        for (at, step) in plan.steps.iter().enumerate() {
+            launches.extend(lower(&plan, step, class, most).into_iter().map(|l| (at, l)));
+        }
+        check(context, &plan, &launches)?;
+        let guard = if context.options.inspect { GUARD } else { 0 };
+        let mut slots = Vec::new();
+        for (i, &elements) in plan.slots.iter().enumerate() {
+            let own = (4 * elements as u64).next_multiple_of(16);
+            let slot = context.buffer(&format!("slot {i}"), own + guard, storage)?;
+            if guard > 0 {
+                let words = vec![GUARD_WORD; GUARD as usize / 4];
+                context.queue.write_buffer(&slot, own, bytemuck::cast_slice(&words));
+            }
+            slots.push(slot);
+        }
+        let mut sizes: Vec<usize> = Vec::new();
+        for operand in launches.iter().flat_map(|(_, l)| &l.bindings) {
+            if let (_, Operand::Scratch { index, elements }) = *operand {
+                sizes.resize(sizes.len().max(index + 1), 0);
+                sizes[index] = sizes[index].max(elements);
+            }
+        }
+        let mut scratch = Vec::new();
+        for (i, elements) in sizes.into_iter().enumerate() {
+            scratch.push(context.buffer(&format!("scratch {i}"), 4 * elements as u64, storage)?);
+        }
+        let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let params = context.buffer("parameters", PARAMS_STRIDE * launches.len() as u64, uniform)?;
+        let pace = Pace::default();
+        Ok(Loaded { plan, slots, scratch, recorded: Vec::new(), pace, launches, params })
+    }
+
+    /// Ties launches to buffers; once at load, and again when a store has to grow for a later plan.
+    pub(super) fn bind(&mut self, context: &mut Context, shared: &Shared, fixed: &Fixed) -> Result<()> {
+        let plain: Vec<Launch> = self.launches.iter().map(|(_, l)| l.clone()).collect();
+        let pipelines = context.pipelines(&plain)?;
+        let mut bytes = vec![0u8; self.params.size() as usize];
+        let mut recorded = Vec::new();
+        for (i, ((step, launch), pipeline)) in self.launches.iter().zip(pipelines).enumerate() {
+            let offset = PARAMS_STRIDE * i as u64;
+            fill(&mut bytes[offset as usize..], launch, &pipeline)?;
+            let mut entries = Vec::new();
+            if let Some(params) = &pipeline.entry.params {
+                let size = wgpu::BufferSize::new(u64::from(params.size).next_multiple_of(16));
+                entries.push(entry(params.index, &self.params, offset, size));
+            }
+            for (name, _) in &launch.bindings {
+                if !pipeline.entry.bindings.iter().any(|b| b.name == *name) {
+                    return Err(fault(launch, format!("it has no variable `{name}`")));
+                }
+            }
+            for binding in &pipeline.entry.bindings {
+                let found = launch.bindings.iter().find(|(name, _)| *name == binding.name);
+                let dummy = &fixed.dummies[usize::from(binding.writes)];
+                entries.push(match found {
+                    None => entry(binding.index, dummy, 0, None),
+                    Some(&(_, operand)) => {
+                        let (buffer, offset, bytes) = self.resolve(operand, shared, fixed, launch)?;
+                        entry(binding.index, buffer, offset, wgpu::BufferSize::new(bytes))
+                    }
+                });
+            }
+            let label = &self.plan.steps[*step].label;
+            let group = context.bind_group(label, &pipeline.layout, &entries);
+            let weight = weight(&self.plan, &self.plan.steps[*step]);
+            recorded.push(Recorded { step: *step, pipeline, group, groups: launch.groups, weight });
+        }
+        context.queue.write_buffer(&self.params, 0, &bytes);
+        context.check("binding buffers")?;
+        self.recorded = recorded;
+        Ok(())
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        operand: Operand,
+        shared: &'a Shared,
+        fixed: &'a Fixed,
+        launch: &Launch,
+    ) -> Result<(&'a wgpu::Buffer, u64, u64)> {
+        let missing = |what: &str| fault(launch, format!("there is no {what}"));
+        let fours = |elements: usize| (4 * elements as u64).next_multiple_of(16);
+        let arena = |arena: &Arena| shared.arenas.get(arena).ok_or_else(|| missing("arena"));
+        Ok(match operand {
+            Operand::Tensor(tensor) => {
+                let len = self.plan.shape(tensor).len();
+                match self.plan.places[tensor.0] {
+                    // The guard is bound too, or a kernel could not reach it.
+                    Place::Slot(slot) if self.slots[slot].size() > fours(self.plan.slots[slot]) => {
+                        (&self.slots[slot], 0, self.slots[slot].size())
+                    }
+                    Place::Slot(slot) => (&self.slots[slot], 0, fours(len)),
+                    Place::Arena { arena: which, offset } => (arena(&which)?, 4 * offset as u64, fours(len)),
+                    Place::Store(store) => {
+                        let buffer = shared.stores.get(&store).ok_or_else(|| missing("store"))?;
+                        (buffer, 0, buffer.size())
+                    }
+                    Place::Fused => return Err(missing("place for a fused tensor")),
+                }
+            }
+            Operand::Arena(which) => (arena(&which)?, 0, fours(self.plan.layout.len(which))),
+            Operand::Part { arena: which, offset, elements } => (arena(&which)?, 4 * offset as u64, fours(elements)),
+            Operand::Scratch { index, elements } => (&self.scratch[index], 0, fours(elements)),
+            Operand::Ring => (&fixed.ring, 0, fixed.ring.size()),
+        })
+    }
+
+    /// Bytes of the plan's own buffers.
+    pub(super) fn bytes(&self) -> u64 {
+        let all = self.slots.iter().chain(&self.scratch).chain([&self.params]);
+        all.map(wgpu::Buffer::size).sum()
+    }
+}
+
+/// Buffers that every plan uses.
+pub(super) struct Fixed {
+    /// Stand-ins for what a launch does not bind: one to read, one to write.
+    pub(super) dummies: [wgpu::Buffer; 2],
+    /// Losses of the steps of a submission.
+    pub(super) ring: wgpu::Buffer,
+}
+
+fn entry(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: Option<wgpu::BufferSize>) -> wgpu::BindGroupEntry<'_> {
+    wgpu::BindGroupEntry {
+        binding,
+        resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size }),
+    }
+}
+
+fn fault(launch: &Launch, message: String) -> Error {
+    Error::Execution { step: format!("kernel {}::{}", launch.shader, launch.entry), message }
+}
+
+/// Writes the launch's parameters where the kernel expects them.
+fn fill(bytes: &mut [u8], launch: &Launch, pipeline: &Pipeline) -> Result<()> {
+    for (name, value) in &launch.params {
+        let fields = pipeline.entry.params.iter().flat_map(|p| &p.fields);
+        let Some((_, offset)) = fields.into_iter().find(|(field, _)| field == name) else {
+            return Err(fault(launch, format!("it has no parameter `{name}`")));
+        };
+        let at = *offset as usize;
+        bytes[at..at + 4].copy_from_slice(&value.bits().to_le_bytes());
+    }
+    Ok(())
+}
+
+/// Work of a step in multiply-accumulates, where only products and convolutions are known; the others move memory.
+fn weight(plan: &Plan, step: &Step) -> f64 {
+    let moved: usize = step.reads().chain(step.output).map(|t| plan.shape(t).len()).sum();
+    plan.step_macs(step) as f64 + 8.0 * moved as f64 + 1.0
+}
+
+/// Checks bindings and dispatches against the device before anything is made.
+fn check(context: &Context, plan: &Plan, launches: &[(usize, Launch)]) -> Result<()> {
+    let limits = context.device.limits();
+    let most = context.binding_limit();
+    for (at, launch) in launches {
+        let step = &plan.steps[*at];
+        for (_, operand) in &launch.bindings {
+            let (what, bytes) = match *operand {
+                Operand::Tensor(t) => {
+                    let width = match plan.places[t.0] {
+                        Place::Store(store) => store.width(),
+                        Place::Slot(_) | Place::Arena { .. } | Place::Fused => 4,
+                    };
+                    let shape = plan.shape(t);
+                    (format!("`{}` [{shape}]", plan.tensors[t.0].name), (width * shape.len()) as u64)
+                }
+                Operand::Arena(arena) => (format!("the state {arena:?}"), 4 * plan.layout.len(arena) as u64),
+                Operand::Part { arena, elements, .. } => (format!("the state {arena:?}"), 4 * elements as u64),
+                Operand::Scratch { elements, .. } => ("scratch memory".into(), 4 * elements as u64),
+                Operand::Ring => continue,
+            };
+            if bytes.next_multiple_of(16) > most {
+                let (need, have) = (mib(bytes), mib(most));
+                let why = format!("{what} of `{}` needs {need} in one binding; this device allows {have}", step.label);
+                return Err(Error::Device(format!("{why}; {REMEDY}")));
+            }
+        }
+        let allowed = limits.max_compute_workgroups_per_dimension;
+        if let Some(groups) = launch.groups.iter().find(|&&n| n > allowed) {
+            let why = format!("`{}` needs {groups} workgroups along one dimension", step.label);
+            return Err(Error::Device(format!("{why}; this device allows {allowed}; {REMEDY}")));
+        }
+    }
+    Ok(())
+}

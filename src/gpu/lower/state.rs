@@ -1,0 +1,133 @@
+//! What moves state and what draws batches.
+
+use super::{Launch, Lowering, Operand, scratch};
+use crate::graph::{Arena, Home, Store, TensorId, Update};
+
+impl Lowering<'_> {
+    /// Parts of an arena that fit one binding each.
+    fn parts(&self, arena: Arena) -> Vec<(usize, usize)> {
+        let len = self.plan.layout.len(arena);
+        // Binding offsets are multiples of 256 bytes.
+        let most = (self.most / 64 * 64).max(64);
+        let equal = len.div_ceil(len.div_ceil(most).max(1)).next_multiple_of(64);
+        (0..len).step_by(equal.max(64)).map(|offset| (offset, equal.min(len - offset))).collect()
+    }
+
+    /// The sum of squares in two stages, the root in the second. Gaps between segments are zeros.
+    pub(super) fn norm(&self) -> Vec<Launch> {
+        let mut all = Vec::new();
+        let parts = self.parts(Arena::Gradients);
+        let groups: Vec<usize> = parts.iter().map(|&(_, len)| (len / 4).div_ceil(256 * 16).clamp(1, 256)).collect();
+        let total: usize = groups.iter().sum();
+        let mut first = 0;
+        for (&(offset, elements), &count) in parts.iter().zip(&groups) {
+            let fours = elements / 4;
+            let launch = Launch::new("norm", "squares")
+                .bind("g", Operand::Part { arena: Arena::Gradients, offset, elements })
+                .bind("sums", scratch(0, total))
+                .size("fours", fours)
+                .size("block", fours.div_ceil(count))
+                .size("first", first)
+                .groups([count, 1, 1]);
+            first += count;
+            all.push(launch);
+        }
+        let last = Launch::new("norm", "root").bind("sums", scratch(0, total)).tensor("y", self.output());
+        all.push(last.size("parts", total));
+        all
+    }
+
+    pub(super) fn update(&self, rule: Update, clip: Option<f32>) -> Vec<Launch> {
+        let norm: Option<TensorId> = clip.and(self.step.inputs.last().copied());
+        let parts = self.parts(Arena::Parameters);
+        parts.into_iter().map(|(offset, elements)| self.update_part(rule, clip.zip(norm), offset, elements)).collect()
+    }
+
+    fn update_part(&self, rule: Update, clip: Option<(f32, TensorId)>, offset: usize, elements: usize) -> Launch {
+        let part = |arena| Operand::Part { arena, offset, elements };
+        let log = |beta: f32| f64::from(beta).ln() as f32;
+        let rest = |beta: f32| (1.0 - f64::from(beta)) as f32;
+        let entry = match rule {
+            Update::Sgd { .. } => "sgd",
+            Update::RmsProp { .. } => "rmsprop",
+            Update::Adam { .. } => "adam",
+        };
+        let mut launch = Launch::new("update", entry)
+            .constant("CLIP", u32::from(clip.is_some()))
+            .bind("g", part(Arena::Gradients))
+            .bind("p", part(Arena::Parameters))
+            .size("fours", elements / 4)
+            .over(elements / 4, 256);
+        for (name, arena) in [("m", Arena::First), ("s", Arena::Second)].into_iter().take(rule.moments()) {
+            launch = launch.bind(name, part(arena));
+        }
+        if let Some((bound, norm)) = clip {
+            launch = launch.tensor("norm", norm).float("clip", bound);
+        }
+        match rule {
+            Update::Sgd { momentum, nesterov, decay } => launch
+                .constant("MOMENTUM", u32::from(momentum != 0.0))
+                .constant("NESTEROV", u32::from(nesterov))
+                .float("momentum", momentum)
+                .float("decay", decay),
+            Update::RmsProp { rho, epsilon, decay } => {
+                launch.float("momentum", rho).float("rest", rest(rho)).float("epsilon", epsilon).float("decay", decay)
+            }
+            Update::Adam { beta1, beta2, epsilon, decay, decoupled } => launch
+                .constant("DECOUPLED", u32::from(decoupled))
+                .float("momentum", beta1)
+                .float("rest", rest(beta1))
+                .float("log_beta1", log(beta1))
+                .float("beta2", beta2)
+                .float("rest2", rest(beta2))
+                .float("log_beta2", log(beta2))
+                .float("epsilon", epsilon)
+                .float("decay", decay),
+        }
+    }
+
+    pub(super) fn average(&self, decay: f32) -> Vec<Launch> {
+        let rest = (1.0 - f64::from(decay)) as f32;
+        let part = |(offset, elements): (usize, usize)| {
+            Launch::new("update", "average")
+                .bind("g", Operand::Part { arena: Arena::Parameters, offset, elements })
+                .bind("m", Operand::Part { arena: Arena::Average, offset, elements })
+                .size("fours", elements / 4)
+                .float("decay", decay)
+                .float("rest", rest)
+                .over(elements / 4, 256)
+        };
+        self.parts(Arena::Parameters).into_iter().map(part).collect()
+    }
+
+    fn bytes(&self) -> u32 {
+        let home = self.plan.tensors[self.input(0).0].home;
+        u32::from(matches!(home, Home::Dataset(Store::FeatureBytes | Store::Low | Store::High)))
+    }
+
+    pub(super) fn sample_rows(&self, batch: usize) -> Vec<Launch> {
+        let columns = self.made().len() / batch;
+        let narrow = columns <= 8;
+        let launch = Launch::new("sample", if narrow { "narrow_rows" } else { "rows" })
+            .constant("BYTES", self.bytes())
+            .tensor("words", self.input(0))
+            .tensor("y", self.output())
+            .size("columns", columns)
+            .size("batch", batch);
+        vec![launch.over(batch, if narrow { 64 } else { 1 })]
+    }
+
+    pub(super) fn sample_patches(&self, batch: usize, patch: usize, scale: usize, high: bool) -> Vec<Launch> {
+        let launch = Launch::new("sample", "patches")
+            .constant("BYTES", self.bytes())
+            .tensor("words", self.input(0))
+            .tensor("table", self.input(1))
+            .tensor("y", self.output())
+            .size("columns", self.shape(0).columns())
+            .size("side", patch)
+            .size("scale", scale)
+            .size("high", usize::from(high))
+            .size("batch", batch);
+        vec![launch.over(batch, 1)]
+    }
+}

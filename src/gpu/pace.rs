@@ -1,0 +1,74 @@
+//! How much goes into one submission: as many steps as take about [`TARGET`], so that no watchdog fires and no desktop
+//! freezes, or a part of a step where one takes longer.
+
+/// Seconds that a submission aims for.
+const TARGET: f64 = 0.1;
+
+/// Most steps of a submission: entries of the clock and loss rings.
+pub(super) const RING: usize = 64;
+
+/// Measured time of a plan's steps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    /// Seconds per step, once known.
+    seconds: Option<f64>,
+    /// Submissions measured; the first holds the driver's compilation and counts for little.
+    measured: usize,
+    /// Steps of the last submission measured.
+    last: usize,
+}
+
+impl Pace {
+    /// Whether the host should wait for this submission to learn its time.
+    pub(super) fn learning(&self) -> bool {
+        self.measured < 4
+    }
+
+    /// Steps to submit next.
+    pub(super) fn steps(&self) -> usize {
+        match self.seconds {
+            None => 1,
+            Some(seconds) => {
+                let fitting = (TARGET / seconds.max(1e-9)) as usize;
+                // Grows step by step: the first measures are the least certain.
+                fitting.min(self.last.max(1) * 8).clamp(1, RING)
+            }
+        }
+    }
+
+    /// Submissions that one step is spread over.
+    pub(super) fn pieces(&self) -> usize {
+        // The first run of an unknown plan is cut too: a step of many seconds must not trip a watchdog.
+        self.seconds.map_or(1, |seconds| (seconds / TARGET).round().clamp(1.0, 256.0) as usize)
+    }
+
+    /// Takes in that `steps` took `seconds`.
+    pub(super) fn learn(&mut self, steps: usize, seconds: f64) {
+        let each = seconds / steps.max(1) as f64;
+        self.seconds = Some(match self.seconds {
+            Some(before) if self.measured > 1 => 0.5 * (before + each),
+            _ => each,
+        });
+        self.measured += 1;
+        self.last = steps;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_steps_are_gathered_and_long_ones_cut() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.steps(), 1);
+        pace.learn(1, 1.5);
+        pace.learn(1, 0.001);
+        assert_eq!(pace.steps(), 8);
+        pace.learn(8, 0.008);
+        assert_eq!((pace.steps(), pace.pieces()), (64, 1));
+        let mut slow = Pace::default();
+        slow.learn(1, 1.0);
+        assert_eq!((slow.steps(), slow.pieces()), (1, 10));
+    }
+}

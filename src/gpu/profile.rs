@@ -1,0 +1,63 @@
+//! Time per step, by timestamps around a pass of its own.
+
+use super::context::Context;
+use super::load::Loaded;
+use super::run::record;
+use crate::{Error, Result};
+
+/// Time of one step of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timing {
+    /// The layer it belongs to.
+    pub label: String,
+    /// The operator.
+    pub op: String,
+    /// Time on the device.
+    pub nanoseconds: f64,
+}
+
+/// Steps per query set: sets hold 4,096 timestamps at most.
+const CHUNK: usize = 2048;
+
+/// Runs the plan once and returns a timing for each of its steps.
+pub(super) fn profile(context: &Context, loaded: &Loaded, clock: &wgpu::BindGroup) -> Result<Vec<Timing>> {
+    use wgpu::BufferUsages as U;
+    if !context.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        return Err(Error::Device(format!("`{}` has no timestamps", context.info.name)));
+    }
+    let period = f64::from(context.queue.get_timestamp_period());
+    let steps: Vec<_> = loaded.recorded.chunk_by(|a, b| a.step == b.step).collect();
+    let mut timings = Vec::with_capacity(steps.len());
+    for chunk in steps.chunks(CHUNK) {
+        let count = 2 * chunk.len() as u32;
+        let descriptor = wgpu::QuerySetDescriptor { label: Some("steps"), ty: wgpu::QueryType::Timestamp, count };
+        let queries = context.device.create_query_set(&descriptor);
+        let times = context.buffer("timestamps", 8 * u64::from(count), U::QUERY_RESOLVE | U::COPY_SRC)?;
+        let mut encoder = context.device.create_command_encoder(&Default::default());
+        for (i, part) in chunk.iter().enumerate() {
+            let writes = wgpu::ComputePassTimestampWrites {
+                query_set: &queries,
+                beginning_of_pass_write_index: Some(2 * i as u32),
+                end_of_pass_write_index: Some(2 * i as u32 + 1),
+            };
+            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: Some(writes) };
+            let mut pass = encoder.begin_compute_pass(&descriptor);
+            record(&mut pass, part, clock);
+        }
+        encoder.resolve_query_set(&queries, 0..count, &times, 0);
+        context.queue.submit([encoder.finish()]);
+        let bytes = context.download(&times, 0, 8 * u64::from(count), "profile")?;
+        let stamps: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
+        if stamps.iter().all(|&t| t == 0) {
+            return Err(Error::Device(format!("the timestamps of `{}` are all zero", context.info.name)));
+        }
+        timings.extend(chunk.iter().zip(stamps.chunks_exact(2)).map(|(part, pair)| {
+            let step = &loaded.plan.steps[part[0].step];
+            let op = format!("{:?}", step.op);
+            let end = op.find(['(', ' ', '{']).unwrap_or(op.len());
+            let nanoseconds = pair[1].saturating_sub(pair[0]) as f64 * period;
+            Timing { label: step.label.clone(), op: op[..end].to_string(), nanoseconds }
+        }));
+    }
+    Ok(timings)
+}
