@@ -1,6 +1,35 @@
 //! Datasets as the device keeps them.
 //!
 //! A dataset is resident: a sampling kernel draws each batch from it, so a training step needs no upload.
+//!
+//! | module | what for |
+//! |---|---|
+//! | [`idx`], [`csv`] | rows from MNIST-style files and from tables |
+//! | [`Raster`], [`pair`], [`Degradation`] | 8-bit pictures, and the low-resolution partner of one |
+//! | [`Folder`], [`Prefetch`] | folders of pictures in shards, the next prepared while one trains |
+//! | [`procedural`], [`lessons`] | pictures, points and digits that are drawn rather than loaded |
+//! | [`batch`] | which sample goes where in a batch: the arithmetic shared with the kernels |
+
+pub mod batch;
+pub mod csv;
+mod degrade;
+mod files;
+mod folder;
+pub mod idx;
+pub mod lessons;
+mod pairs;
+mod prefetch;
+pub mod procedural;
+mod raster;
+mod rows;
+
+pub use batch::Patch;
+pub use degrade::Degradation;
+pub use files::list;
+pub use folder::{Folder, FolderOptions, Report};
+pub use pairs::{Measure, Pair, PairOptions, pair};
+pub use prefetch::Prefetch;
+pub use raster::Raster;
 
 /// Sample values as stored: bytes stand for `byte / 255`.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,1 +1,32 @@
-//! Pictures: decoding, colour, resizing, scores.
+//! Pictures: decoding and encoding, colour, transparency, resizing, scores, tile geometry.
+//!
+//! The room knows files and pixels, and neither devices nor networks. A [`Picture`] is a set of [`Plane`]s in units of
+//! 0..=255 whatever the bit depth of its file, so that a network, a resize and a score read the same numbers.
+//!
+//! | module | what for |
+//! |---|---|
+//! | [`picture`](Picture) | decode, encode, save by rename; what is kept of a file, and what is not |
+//! | [`resize`] | MATLAB-compatible bicubic `imresize` |
+//! | [`colour`] | BT.601 luma and YCbCr with MATLAB's constants |
+//! | [`alpha`] | colour bled under transparency |
+//! | [`score`] | PSNR and SSIM |
+//! | [`protocol`] | how super-resolution papers make inputs and score outputs |
+//! | [`tiles`] | cutting a picture into overlapping tiles |
+
+pub mod alpha;
+pub mod colour;
+mod decode;
+mod encode;
+mod picture;
+mod plane;
+pub mod protocol;
+pub mod resize;
+mod save;
+pub mod score;
+pub mod tiles;
+
+pub use decode::DecodeOptions;
+pub use encode::{DEFAULT_QUALITY, Format};
+pub use picture::{Depth, Picture};
+pub use plane::Plane;
+pub use save::SaveOptions;

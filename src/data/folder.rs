@@ -1,0 +1,257 @@
+//! Folders of pictures as a training set, in shards that fit a budget.
+
+use super::files::{self, Excluded, Loaded};
+use super::{Measure, PairOptions, Pictures, Raster, batch, pair, rows};
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// How a training set is made of folders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FolderOptions {
+    /// How a pair is made of a picture.
+    pub pairs: PairOptions,
+    /// Factors in (0, 1] at which each picture enters, 1 being the picture itself.
+    pub rescale: Vec<f64>,
+    /// Pictures with more pixels are halved until they have no more.
+    pub max_pixels: Option<usize>,
+    /// Folders and files of test pictures. A training picture that is one of them is an error.
+    pub exclude: Vec<PathBuf>,
+    /// Most bytes of a shard as it lies on the device.
+    pub budget: usize,
+    /// Most bytes of decoded pictures kept in memory; the others are decoded again for each shard.
+    pub host_budget: usize,
+    /// Draws the division into shards, their order and the degradations.
+    pub seed: u32,
+}
+
+impl FolderOptions {
+    /// Every picture once, photographs reduced to 2 megapixels, nothing excluded, shards of 96 MiB (software adapters
+    /// bind 128), 2 GiB of decoded pictures.
+    pub fn new(pairs: PairOptions) -> Self {
+        FolderOptions {
+            pairs,
+            rescale: vec![1.0],
+            max_pixels: Some(2_000_000),
+            exclude: Vec::new(),
+            budget: 96 << 20,
+            host_budget: 2 << 30,
+            seed: 0,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        self.pairs.check()?;
+        if self.rescale.is_empty() || self.rescale.iter().any(|factor| !(*factor > 0.0 && *factor <= 1.0)) {
+            return Err(Error::input(format!("rescale = {:?}: needs factors above 0 and up to 1", self.rescale)));
+        }
+        Ok(())
+    }
+}
+
+/// What became of the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Picture files found.
+    pub files: usize,
+    /// Pictures taken.
+    pub pictures: usize,
+    /// Pairs made of them: with their rescaled copies, less the copies that are too small for a patch.
+    pub pairs: usize,
+    /// Pictures that are too small for a patch.
+    pub too_small: Vec<PathBuf>,
+    /// Pictures left out, and the picture that each repeats pixel by pixel.
+    pub duplicates: Vec<(PathBuf, PathBuf)>,
+    /// Bytes of all pairs.
+    pub bytes: usize,
+}
+
+impl Report {
+    /// What a person should know, a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let mut warn = |count: usize, what: &str, first: Option<&PathBuf>| {
+            if let Some(first) = first {
+                warnings.push(format!("left out {count} of {} pictures, {what} ({} ...)", self.files, first.display()));
+            }
+        };
+        warn(self.too_small.len(), "too small for a patch", self.too_small.first());
+        warn(self.duplicates.len(), "repeats of others", self.duplicates.first().map(|(path, _)| path));
+        warnings
+    }
+}
+
+struct Source {
+    path: PathBuf,
+    width: usize,
+    height: usize,
+    /// The decoded picture, where the budget allows.
+    raster: Option<Raster>,
+}
+
+#[derive(Clone, Copy)]
+struct Item {
+    source: usize,
+    factor: f64,
+    measure: Measure,
+}
+
+/// A training set made of folders of pictures.
+pub struct Folder {
+    options: FolderOptions,
+    sources: Vec<Source>,
+    items: Vec<Item>,
+    /// Items of each shard, ascending.
+    shards: Vec<Vec<usize>>,
+    report: Report,
+}
+
+impl Folder {
+    /// Reads all pictures of the given folders and files, in parallel, and divides them into shards. The result does
+    /// not depend on the number of threads.
+    ///
+    /// Errors: a file that cannot be read, a picture that is excluded (see [`FolderOptions::exclude`]), no picture
+    /// large enough, a pair larger than the budget.
+    pub fn open(inputs: &[PathBuf], options: FolderOptions) -> Result<Folder> {
+        options.check()?;
+        let excluded = Excluded::read(&options.exclude)?;
+        let files = files::list(inputs)?;
+        let mut report = Report { files: files.len(), ..Report::default() };
+        let (mut sources, mut kept) = (Vec::<Source>::new(), 0);
+        let mut seen: HashMap<u64, usize> = HashMap::new();
+        // In portions, so that pictures past the budget are let go of before the next are read.
+        for portion in files.chunks(64) {
+            let loaded = portion.par_iter().map(|path| files::load(path, options.max_pixels));
+            for (path, Loaded { raster, mark }) in portion.iter().zip(loaded.collect::<Result<Vec<_>>>()?) {
+                excluded.check(path, &mark)?;
+                if let Some(&first) = seen.get(&mark.hash) {
+                    report.duplicates.push((path.clone(), sources[first].path.clone()));
+                    continue;
+                }
+                if options.pairs.measure(raster.width, raster.height).is_none() {
+                    report.too_small.push(path.clone());
+                    continue;
+                }
+                seen.insert(mark.hash, sources.len());
+                let (path, width, height) = (path.clone(), raster.width, raster.height);
+                let keep = kept + raster.data.len() <= options.host_budget;
+                kept += if keep { raster.data.len() } else { 0 };
+                sources.push(Source { path, width, height, raster: keep.then_some(raster) });
+            }
+        }
+        let mut items = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            for &factor in &options.rescale {
+                let size = |side: usize| (side as f64 * factor - 1e-9).ceil() as usize;
+                let Some(measure) = options.pairs.measure(size(source.width), size(source.height)) else { continue };
+                if measure.bytes > options.budget || measure.positions > u64::from(u32::MAX) {
+                    return Err(Error::input(format!(
+                        "{}: takes {} bytes of a budget of {}: raise the budget, lower max_pixels or cut the picture",
+                        source.path.display(),
+                        measure.bytes,
+                        options.budget
+                    )));
+                }
+                items.push(Item { source: index, factor, measure });
+            }
+        }
+        if items.is_empty() {
+            let patch = options.pairs.patch;
+            return Err(Error::input(format!("none of {} pictures is large enough for patch = {patch}", files.len())));
+        }
+        (report.pictures, report.pairs) = (sources.len(), items.len());
+        report.bytes = items.iter().map(|item| item.measure.bytes).sum();
+        let measures: Vec<Measure> = items.iter().map(|item| item.measure).collect();
+        let shards = divide(&measures, options.budget, options.seed)?;
+        Ok(Folder { options, sources, items, shards, report })
+    }
+
+    /// What became of the files.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Number of shards.
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Whether every [`Folder::shard`] is the same, so that preparing one is enough: there is one shard, and it is not
+    /// degraded anew each time.
+    pub fn is_fixed(&self) -> bool {
+        self.shards.len() == 1 && self.options.pairs.degradation.is_none()
+    }
+
+    /// The shard to train on `number`th (from 0, without end): each once per pass, every pass in another order. The same
+    /// number gives the same bytes. Errors when a picture that was not kept can no longer be read.
+    pub fn shard(&self, number: u64) -> Result<Pictures> {
+        let options = &self.options;
+        let count = self.shards.len() as u64;
+        let pass = (number / count) as u32;
+        let shard = batch::row(options.seed, count as u32, pass, (number % count) as u32);
+        let pairs = self.shards[shard as usize].par_iter().map(|&index| {
+            let item = self.items[index];
+            let source = &self.sources[item.source];
+            let raster = match &source.raster {
+                Some(raster) => Cow::Borrowed(raster),
+                None => Cow::Owned(files::load(&source.path, options.max_pixels)?.raster),
+            };
+            if (raster.width, raster.height) != (source.width, source.height) {
+                return Err(Error::input(format!("{}: has changed since training began", source.path.display())));
+            }
+            let raster = if item.factor == 1.0 { raster } else { Cow::Owned(files::resized(&raster, item.factor)) };
+            pair(&raster, &options.pairs, [options.seed, pass, index as u32])
+        });
+        Pictures::pack(&pairs.collect::<Result<Vec<_>>>()?, &options.pairs)
+    }
+}
+
+/// Divides pairs into as few shards as hold them within `budget` bytes and 2^32 positions each, of nearly equal bytes:
+/// the largest first, each to the shard that has least so far, equal sizes in an order drawn from `seed`.
+fn divide(measures: &[Measure], budget: usize, seed: u32) -> Result<Vec<Vec<usize>>> {
+    let total: usize = measures.iter().map(|measure| measure.bytes).sum();
+    let mut order = rows::shuffled(measures.len(), seed, 0)?;
+    order.sort_by_key(|&index| std::cmp::Reverse(measures[index].bytes));
+    let least = total.div_ceil(budget).max(1);
+    for count in least..=measures.len().max(least) {
+        let mut shards = vec![(0usize, 0u64, Vec::new()); count];
+        for &index in &order {
+            let Some(shard) = shards.iter_mut().min_by_key(|shard| shard.0) else { continue };
+            shard.0 += measures[index].bytes;
+            shard.1 += measures[index].positions;
+            shard.2.push(index);
+        }
+        if shards.iter().all(|shard| shard.0 <= budget && shard.1 <= u64::from(u32::MAX)) {
+            shards.iter_mut().for_each(|shard| shard.2.sort_unstable());
+            return Ok(shards.into_iter().map(|shard| shard.2).filter(|shard| !shard.is_empty()).collect());
+        }
+    }
+    Err(Error::input(format!("a picture exceeds the budget of {budget} bytes")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_hold_everything_once_within_the_budget_and_evenly() {
+        let measures: Vec<Measure> =
+            (0..97).map(|k| Measure { bytes: 100 + (batch::pcg(k) % 900) as usize, positions: 7 }).collect();
+        let total: usize = measures.iter().map(|measure| measure.bytes).sum();
+        for budget in [1000, 5000, total] {
+            let shards = divide(&measures, budget, 3).unwrap();
+            let mut all: Vec<usize> = shards.concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..97).collect::<Vec<_>>());
+            let sizes: Vec<usize> =
+                shards.iter().map(|shard| shard.iter().map(|&index| measures[index].bytes).sum()).collect();
+            assert!(sizes.iter().all(|&size| size <= budget), "{sizes:?} of {budget}");
+            assert_eq!(divide(&measures, budget, 3).unwrap(), shards);
+        }
+        assert_eq!(divide(&measures, total, 3).unwrap().len(), 1);
+        let crowded = [Measure { bytes: 1, positions: u64::from(u32::MAX) }; 3];
+        assert_eq!(divide(&crowded, 100, 0).unwrap().len(), 3, "positions are counted too");
+    }
+}

@@ -1,0 +1,157 @@
+//! IDX files: the format of MNIST and Fashion-MNIST, plain or gzipped.
+//!
+//! A file is two zero bytes, a type byte, the number of dimensions, each dimension as a big-endian 32-bit number, then
+//! the values, last dimension fastest (<http://yann.lecun.com/exdb/mnist>, as of 1998). Only unsigned bytes (type 8)
+//! occur in these datasets and only they are read.
+
+use super::{Rows, Samples};
+use crate::{Error, Result};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// Which of the two parts of a dataset folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`.
+    Train,
+    /// `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`.
+    Test,
+}
+
+/// The contents of one IDX file of unsigned bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idx {
+    /// The dimensions, slowest first; at least one.
+    pub shape: Vec<usize>,
+    /// The values: as many as the product of `shape`.
+    pub data: Vec<u8>,
+}
+
+/// More values than this are refused: the device addresses a dataset with 32 bits.
+const MOST: u64 = u32::MAX as u64;
+
+/// Reads the training or the test part of a folder that holds the four files under their usual names, with or
+/// without `.gz` (and with a point for the second hyphen, as some copies have it).
+///
+/// `classes` is the number of classes, against which each label is checked; without it, it is the highest label plus
+/// one. Features are bytes `[count, rows * columns]`, targets class indices `[count, 1]`. Errors name the file.
+pub fn load(folder: &Path, split: Split, classes: Option<usize>) -> Result<Rows> {
+    let part = match split {
+        Split::Train => "train",
+        Split::Test => "t10k",
+    };
+    let images = find(folder, &format!("{part}-images"), "idx3-ubyte")?;
+    let labels = find(folder, &format!("{part}-labels"), "idx1-ubyte")?;
+    load_files(&images, &labels, classes)
+}
+
+/// Reads a file of pictures and the file of their labels; otherwise as [`load`].
+pub fn load_files(images: &Path, labels: &Path, classes: Option<usize>) -> Result<Rows> {
+    let pictures = read(images)?;
+    let label = read(labels)?;
+    let (picture_file, label_file) = (images.display(), labels.display());
+    if pictures.shape.len() < 2 {
+        return Err(Error::input(format!("{picture_file}: has 1 dimension; pictures need 2 or more")));
+    }
+    if label.shape.len() != 1 {
+        return Err(Error::input(format!("{label_file}: has {} dimensions; labels need 1", label.shape.len())));
+    }
+    let count = pictures.shape[0];
+    if label.data.len() != count {
+        let labels = label.data.len();
+        return Err(Error::input(format!("{picture_file} holds {count} pictures, {label_file} {labels} labels")));
+    }
+    let width = pictures.data.len().checked_div(count).unwrap_or(0);
+    if width == 0 {
+        return Err(Error::input(format!("{picture_file}: holds no pixel (dimensions {:?})", pictures.shape)));
+    }
+    let highest = label.data.iter().copied().max().map_or(0, usize::from);
+    let classes = classes.unwrap_or(highest + 1);
+    if let Some(at) = label.data.iter().position(|&value| usize::from(value) >= classes) {
+        let value = label.data[at];
+        return Err(Error::input(format!("{label_file}: label {at} is {value}, not a class of 0..{classes}")));
+    }
+    Ok(Rows {
+        features: Samples::Bytes(pictures.data),
+        width,
+        targets: label.data.iter().map(|&value| f32::from(value)).collect(),
+        target_width: 1,
+        classes: Some(classes),
+    })
+}
+
+/// Reads one IDX file, gunzipping it if it begins as gzip does.
+pub fn read(path: &Path) -> Result<Idx> {
+    let file = File::open(path).map_err(|source| Error::io(path, source))?;
+    parse(BufReader::new(file), path)
+}
+
+/// Reads IDX bytes, plain or gzipped; `name` stands in errors.
+///
+/// Memory follows the values that are there, never what the header promises. Errors: wrong magic, a type other than
+/// bytes, no dimension, more than 2^32 - 1 values, too few or too many values, broken gzip.
+pub fn parse(mut source: impl Read, name: &Path) -> Result<Idx> {
+    let mut magic = [0; 2];
+    fill(&mut source, &mut magic, name)?;
+    let joined = (&magic[..]).chain(source);
+    if magic == [0x1f, 0x8b] {
+        body(flate2::read::MultiGzDecoder::new(BufReader::new(joined)), name)
+    } else {
+        body(joined, name)
+    }
+}
+
+fn body(mut source: impl Read, name: &Path) -> Result<Idx> {
+    let wrong = |what: String| Error::input(format!("{}: {what}", name.display()));
+    let mut magic = [0; 4];
+    fill(&mut source, &mut magic, name)?;
+    let [zero, zero_too, kind, dimensions] = magic;
+    if (zero, zero_too) != (0, 0) {
+        return Err(wrong(format!("is no IDX file: it begins with {magic:02x?} and not with two zero bytes")));
+    }
+    if kind != 8 {
+        return Err(wrong(format!("holds values of type {kind:#04x}; only unsigned bytes (0x08) are read")));
+    }
+    if dimensions == 0 {
+        return Err(wrong("has no dimension".into()));
+    }
+    let mut shape = Vec::new();
+    let mut total = 1u64;
+    for _ in 0..dimensions {
+        let mut size = [0; 4];
+        fill(&mut source, &mut size, name)?;
+        let size = u32::from_be_bytes(size);
+        shape.push(size as usize);
+        total = total.checked_mul(u64::from(size)).filter(|&total| total <= MOST).ok_or_else(|| {
+            wrong(format!("its header promises more than {MOST} values (dimensions {shape:?} so far)"))
+        })?;
+    }
+    let mut data = Vec::new();
+    source.by_ref().take(total).read_to_end(&mut data).map_err(|error| Error::io(name, error))?;
+    if (data.len() as u64) < total {
+        return Err(wrong(format!("is truncated: {} values of {total} (dimensions {shape:?})", data.len())));
+    }
+    let mut extra = Vec::new();
+    source.take(1).read_to_end(&mut extra).map_err(|error| Error::io(name, error))?;
+    if !extra.is_empty() {
+        return Err(wrong(format!("goes on after its {total} values (dimensions {shape:?})")));
+    }
+    Ok(Idx { shape, data })
+}
+
+fn fill(source: &mut impl Read, bytes: &mut [u8], name: &Path) -> Result<()> {
+    source.read_exact(bytes).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => {
+            Error::input(format!("{}: is truncated: ends inside its header", name.display()))
+        }
+        _ => Error::io(name, error),
+    })
+}
+
+fn find(folder: &Path, stem: &str, ending: &str) -> Result<PathBuf> {
+    let names = ["-", "."].into_iter().flat_map(|hyphen| ["", ".gz"].map(|gz| format!("{stem}{hyphen}{ending}{gz}")));
+    names.map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
+        Error::input(format!("{}: holds neither {stem}-{ending} nor {stem}-{ending}.gz", folder.display()))
+    })
+}

@@ -1,0 +1,243 @@
+//! From a file to a picture.
+
+use super::{Depth, Picture, Plane};
+use crate::Error;
+use ::image::codecs::{bmp, gif, jpeg, png, pnm, tiff, webp};
+use ::image::metadata::Orientation;
+use ::image::{AnimationDecoder, ColorType, DynamicImage, ImageDecoder, ImageFormat, Limits};
+use rayon::prelude::*;
+use std::io::Cursor;
+use std::path::Path;
+
+/// How much decoding may take on, and what it does with an animation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// Pictures with more pixels are refused before memory is taken for them. 2^28 (16384 x 16384) by default.
+    pub max_pixels: u64,
+    /// Take the first frame of an animated GIF, WebP or PNG, with a warning, instead of refusing the file.
+    pub first_frame: bool,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self { max_pixels: 1 << 28, first_frame: false }
+    }
+}
+
+impl Picture {
+    /// Reads a PNG, JPEG, WebP, BMP, TIFF, PNM or GIF file; its content, not its name, says which. An animation is refused.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no such picture, is damaged, animated or too large; the message names the file.
+    pub fn open(path: impl AsRef<Path>) -> crate::Result<Picture> {
+        Self::open_with(path, &DecodeOptions::default())
+    }
+
+    /// [`Picture::open`] with other limits.
+    ///
+    /// # Errors
+    /// As [`Picture::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Picture> {
+        let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
+        Self::decode_with(&bytes, path, options)
+    }
+
+    /// Decodes the bytes of a file; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Picture::open`].
+    pub fn decode(bytes: &[u8], name: impl AsRef<Path>) -> crate::Result<Picture> {
+        Self::decode_with(bytes, name, &DecodeOptions::default())
+    }
+
+    /// [`Picture::decode`] with other limits.
+    ///
+    /// # Errors
+    /// As [`Picture::open`].
+    pub fn decode_with(bytes: &[u8], name: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Picture> {
+        decode(bytes, options).map_err(|message| Error::input(format!("{}: {message}", name.as_ref().display())))
+    }
+}
+
+/// What is wrong with a file, without its name; `Picture::decode_with` puts that before it.
+type Message = String;
+
+fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, Message> {
+    const READ: &str = "PNG, JPEG, WebP, BMP, TIFF, PNM and GIF are read";
+    let format = ::image::guess_format(bytes).map_err(|_| format!("not a picture of a known format ({READ})"))?;
+    let mut limits = Limits::default();
+    // Twice the largest pixel (RGBA, 16 bits): the picture itself, and what a codec keeps beside it.
+    limits.max_alloc = Some(options.max_pixels.saturating_mul(16));
+    let reader = Cursor::new(bytes);
+    let explain = |error: ::image::ImageError| explain(&error, options);
+    let mut warnings = Vec::new();
+    let (mut decoder, animated): (Box<dyn ImageDecoder + '_>, bool) = match format {
+        ImageFormat::Png => {
+            let decoder = png::PngDecoder::with_limits(reader, limits.clone()).map_err(explain)?;
+            let animated = decoder.is_apng().map_err(explain)?;
+            (Box::new(decoder), animated)
+        }
+        ImageFormat::WebP => {
+            let decoder = webp::WebPDecoder::new(reader).map_err(explain)?;
+            let animated = decoder.has_animation();
+            (Box::new(decoder), animated)
+        }
+        ImageFormat::Gif => {
+            (Box::new(gif::GifDecoder::new(reader).map_err(explain)?), gif_is_animated(bytes, &limits, options))
+        }
+        ImageFormat::Jpeg => (Box::new(jpeg::JpegDecoder::new(reader).map_err(explain)?), false),
+        ImageFormat::Bmp => (Box::new(bmp::BmpDecoder::new(reader).map_err(explain)?), false),
+        ImageFormat::Tiff => (Box::new(tiff::TiffDecoder::new(reader).map_err(explain)?), false),
+        ImageFormat::Pnm => (Box::new(pnm::PnmDecoder::new(reader).map_err(explain)?), false),
+        other => return Err(format!("{other:?} pictures are not read ({READ})")),
+    };
+    let (width, height) = decoder.dimensions();
+    check_size(width, height, options)?;
+    if animated {
+        if !options.first_frame {
+            return Err("an animation, not a still picture: extract its frames to files first".to_owned());
+        }
+        warnings.push("an animation: only its first frame was read".to_owned());
+    }
+    let mut metadata = |what: &str, read: ::image::ImageResult<Option<Vec<u8>>>| {
+        read.unwrap_or_else(|error| {
+            warnings.push(format!("its {what} cannot be read and was left out: {error}"));
+            None
+        })
+    };
+    let icc = metadata("ICC profile", decoder.icc_profile());
+    let exif = metadata("EXIF data", decoder.exif_metadata());
+    let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let exif = exif.map(|exif| reset_orientation(exif, &mut orientation));
+    // After the metadata: the TIFF decoder, once limited to the size of its pixels, drops profiles larger than they are.
+    decoder.set_limits(limits).map_err(explain)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(explain)?;
+    image.apply_orientation(orientation);
+    let mut picture = from_dynamic(&image)?;
+    drop(image);
+    (picture.exif, picture.warnings) = (exif, warnings);
+    if format == ImageFormat::Jpeg && is_cut_short(bytes) {
+        picture.warnings.push("the file is cut short: the lower part of the picture may be missing".to_owned());
+    }
+    if has_palette(format, bytes) {
+        collapse_palette(&mut picture, format);
+    }
+    attach_profile(&mut picture, icc);
+    Ok(picture)
+}
+
+fn explain(error: &::image::ImageError, options: &DecodeOptions) -> Message {
+    match error {
+        ::image::ImageError::Limits(_) => {
+            format!("needs more memory than a picture of {} pixels may take", options.max_pixels)
+        }
+        ::image::ImageError::Unsupported(_) => format!("a kind of picture that is not read: {error}"),
+        _ => format!("damaged or cut short: {error}"),
+    }
+}
+
+fn check_size(width: u32, height: u32, options: &DecodeOptions) -> Result<(), Message> {
+    if width == 0 || height == 0 {
+        return Err(format!("holds no pixels ({width}x{height})"));
+    }
+    if u64::from(width) * u64::from(height) > options.max_pixels {
+        return Err(format!("{width}x{height} pixels are more than the limit of {} pixels", options.max_pixels));
+    }
+    Ok(())
+}
+
+/// Whether a second frame follows the first. Damage is left to the decoding proper to report.
+fn gif_is_animated(bytes: &[u8], limits: &Limits, options: &DecodeOptions) -> bool {
+    let Ok(mut decoder) = gif::GifDecoder::new(Cursor::new(bytes)) else { return false };
+    let (width, height) = decoder.dimensions();
+    check_size(width, height, options).is_ok()
+        && decoder.set_limits(limits.clone()).is_ok()
+        && decoder.into_frames().nth(1).is_some_and(|frame| frame.is_ok())
+}
+
+/// Whether a JPEG's last scan has no end marker, which its decoder forgives, filling with grey. Neither marker occurs inside
+/// a scan's data.
+fn is_cut_short(jpeg: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| jpeg.windows(2).rposition(|pair| pair == marker);
+    last([0xff, 0xd9]) < last([0xff, 0xda])
+}
+
+/// The EXIF block from its TIFF header on, its orientation reset. Some WebP writers put JPEG's marker before it, which
+/// hides the orientation from the codec: then it is found here.
+fn reset_orientation(mut exif: Vec<u8>, orientation: &mut Orientation) -> Vec<u8> {
+    if exif.starts_with(b"Exif\0\0") {
+        exif.drain(..6);
+    }
+    if let Some(found) = Orientation::remove_from_exif_chunk(&mut exif) {
+        *orientation = found;
+    }
+    exif
+}
+
+fn from_dynamic(image: &DynamicImage) -> Result<Picture, Message> {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let channels = usize::from(image.color().channel_count());
+    let (depth, mut planes) = match image.color() {
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => {
+            (Depth::Eight, split(image.as_bytes(), channels, |v: u8| f32::from(v)))
+        }
+        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
+            let samples: &[u16] = bytemuck::cast_slice(image.as_bytes());
+            (Depth::Sixteen, split(samples, channels, |v| (f64::from(v) / 257.0) as f32))
+        }
+        other => return Err(format!("{other:?} samples are not read: convert the file to 8 or 16 bits per channel")),
+    };
+    let alpha = if channels.is_multiple_of(2) { planes.pop() } else { None };
+    let plane = |data: Vec<f32>| Plane::new(width, height, data);
+    let alpha = alpha.map(plane);
+    Ok(Picture { depth, alpha, ..Picture::new(planes.into_iter().map(plane).collect()) })
+}
+
+fn split<T: Copy + Sync>(samples: &[T], channels: usize, convert: impl Fn(T) -> f32 + Sync) -> Vec<Vec<f32>> {
+    let channel =
+        |c: usize| samples.par_chunks_exact(channels).with_min_len(1 << 14).map(|pixel| convert(pixel[c])).collect();
+    (0..channels).map(channel).collect()
+}
+
+/// Whether the file stores indices into a palette: PNG colour type 3, BMP of at most 8 bits per pixel, any GIF.
+fn has_palette(format: ImageFormat, bytes: &[u8]) -> bool {
+    let short = |at: usize| bytes.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+    match format {
+        ImageFormat::Gif => true,
+        ImageFormat::Png => bytes.get(25) == Some(&3),
+        // The oldest header, of 12 bytes, has 16-bit sizes.
+        ImageFormat::Bmp => short(if short(14) == Some(12) { 24 } else { 28 }).is_some_and(|bits| bits <= 8),
+        _ => false,
+    }
+}
+
+/// A palette says nothing about channels: grey if all colours in use are. GIF's decoder always adds alpha; all opaque, it
+/// is none.
+fn collapse_palette(picture: &mut Picture, format: ImageFormat) {
+    if let [r, g, b] = &picture.planes[..]
+        && r.data == g.data
+        && r.data == b.data
+    {
+        picture.planes.truncate(1);
+    }
+    if format == ImageFormat::Gif && picture.alpha.as_ref().is_some_and(|alpha| alpha.data.iter().all(|&a| a == 255.0))
+    {
+        picture.alpha = None;
+    }
+}
+
+/// Keeps the profile if it describes the planes: that of a CMYK file, converted on decoding, or of a palette turned grey
+/// does not.
+fn attach_profile(picture: &mut Picture, icc: Option<Vec<u8>>) {
+    let Some(icc) = icc else { return };
+    // ICC.1, 7.2: bytes 16 to 19 of the header are the colour space of the data.
+    let expected: &[u8] = if picture.is_grey() { b"GRAY" } else { b"RGB " };
+    if icc.get(16..20) == Some(expected) {
+        picture.icc = Some(icc);
+    } else {
+        let space = String::from_utf8_lossy(icc.get(16..20).unwrap_or_default()).trim().to_owned();
+        picture
+            .warnings
+            .push(format!("its ICC profile (colour space {space:?}) does not fit the pixels and was left out"));
+    }
+}

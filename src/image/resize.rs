@@ -1,0 +1,236 @@
+//! Bicubic resizing as MATLAB's `imresize(a, scale, 'bicubic')` does it.
+//!
+//! Keys' cubic convolution kernel with a = -0.5 (R. Keys, "Cubic convolution interpolation for digital image processing",
+//! 1981); when shrinking, the kernel is stretched by 1/scale (antialiasing); samples beyond a border are mirrored, the
+//! border sample repeated. The vertical pass runs first, then the horizontal one, as MATLAB does for equal scales.
+//! Sums are f64; a pixel costs its taps only (4 enlarging, 4/scale shrinking).
+
+use super::plane::round_to_byte;
+use super::{Picture, Plane};
+use rayon::prelude::*;
+
+/// Whether samples are rounded to 8 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// Not at all, as MATLAB does for floating-point pictures. Overshoot beyond 0..=255 stays.
+    None,
+    /// After each of the two passes, half away from zero, saturated to 0..=255, as MATLAB does for `uint8` pictures.
+    Eight,
+}
+
+/// The sparse rows of one axis' resize matrix: output sample `i` is the sum of `weight * input[index]` over its taps.
+#[derive(Clone, Debug)]
+struct Taps {
+    /// `starts[i]..starts[i + 1]` are the entries of output `i`.
+    starts: Vec<usize>,
+    /// Input index and weight; within one output the indices ascend and are distinct, and the weights sum to 1.
+    entries: Vec<(usize, f64)>,
+}
+
+impl Taps {
+    fn new(inputs: usize, outputs: usize, scale: f64) -> Self {
+        let stretch = scale.min(1.0);
+        let width = 4.0 / stretch;
+        let count = width.ceil() as usize + 2;
+        let mut starts = vec![0];
+        let mut entries: Vec<(usize, f64)> = Vec::with_capacity(outputs * count);
+        let mut row: Vec<(usize, f64)> = Vec::with_capacity(count);
+        for output in 1..=outputs {
+            // Centre of the output sample in input coordinates; both count from 1, as in MATLAB.
+            let centre = output as f64 / scale + 0.5 * (1.0 - 1.0 / scale);
+            let left = (centre - width / 2.0).floor();
+            row.clear();
+            let mut total = 0.0;
+            for tap in 0..count {
+                let position = left + tap as f64;
+                let weight = stretch * cubic(stretch * (centre - position));
+                total += weight;
+                row.push((mirror(position as i64 - 1, inputs), weight));
+            }
+            row.sort_by_key(|&(index, _)| index);
+            let start = entries.len();
+            for &(index, weight) in row.iter().filter(|&&(_, weight)| weight != 0.0) {
+                match entries[start..].last_mut() {
+                    Some(last) if last.0 == index => last.1 += weight / total,
+                    _ => entries.push((index, weight / total)),
+                }
+            }
+            starts.push(entries.len());
+        }
+        Self { starts, entries }
+    }
+
+    fn of(&self, output: usize) -> &[(usize, f64)] {
+        &self.entries[self.starts[output]..self.starts[output + 1]]
+    }
+}
+
+/// Keys' kernel, a = -0.5; zero beyond 2.
+fn cubic(x: f64) -> f64 {
+    let x = x.abs();
+    let (square, cube) = (x * x, x * x * x);
+    if x <= 1.0 {
+        1.5 * cube - 2.5 * square + 1.0
+    } else if x <= 2.0 {
+        -0.5 * cube + 2.5 * square - 4.0 * x + 2.0
+    } else {
+        0.0
+    }
+}
+
+/// The sample that stands at `position` when `0..count` is continued as `count-1..=0`, `0..count`, ...
+fn mirror(position: i64, count: usize) -> usize {
+    let folded = position.rem_euclid(2 * count as i64) as usize;
+    if folded < count { folded } else { 2 * count - 1 - folded }
+}
+
+/// Rows that travel together: the horizontal pass runs over them side by side, so that it vectorises whatever the taps.
+const LANES: usize = 8;
+
+/// `plane` resized to `out_width` by `out_height`.
+///
+/// `scale` is output samples per input sample along both axes; it sets the kernel and the sample positions, while the
+/// output size says only how many samples are made (MATLAB: `ceil(scale * size)`).
+///
+/// # Panics
+/// When the plane is empty, or `scale` is not a positive number.
+pub fn imresize(plane: &Plane, out_width: usize, out_height: usize, scale: f64, rounding: Rounding) -> Plane {
+    assert!(plane.width > 0 && plane.height > 0, "an empty plane cannot be resized");
+    assert!(scale > 0.0 && scale.is_finite(), "scale {scale}");
+    let vertical = Taps::new(plane.height, out_height, scale);
+    let horizontal = Taps::new(plane.width, out_width, scale);
+    let round = |v: f64| if rounding == Rounding::Eight { round_to_byte(v) } else { v };
+    let mut data = vec![0.0f32; out_width * out_height];
+    if data.is_empty() {
+        return Plane::new(out_width, out_height, data);
+    }
+    data.par_chunks_mut(LANES * out_width).enumerate().for_each_init(
+        || (vec![0.0f64; plane.width], vec![[0.0f64; LANES]; plane.width]),
+        |(line, block), (index, out)| {
+            for (lane, y) in (index * LANES..(index * LANES + LANES).min(out_height)).enumerate() {
+                line.fill(0.0);
+                for &(row, weight) in vertical.of(y) {
+                    for (sum, &sample) in line.iter_mut().zip(plane.row(row)) {
+                        *sum += weight * f64::from(sample);
+                    }
+                }
+                for (column, &sum) in block.iter_mut().zip(line.iter()) {
+                    column[lane] = round(sum);
+                }
+            }
+            for x in 0..out_width {
+                let mut sums = [0.0f64; LANES];
+                for &(column, weight) in horizontal.of(x) {
+                    for (sum, &sample) in sums.iter_mut().zip(&block[column]) {
+                        *sum += weight * sample;
+                    }
+                }
+                for (row, &sum) in out.chunks_exact_mut(out_width).zip(&sums) {
+                    row[x] = round(sum) as f32;
+                }
+            }
+        },
+    );
+    Plane::new(out_width, out_height, data)
+}
+
+/// `plane` cropped at the right and bottom to a multiple of `scale`.
+///
+/// # Panics
+/// When `scale` is zero.
+pub fn modcrop(plane: &Plane, scale: usize) -> Plane {
+    plane.crop(0, 0, plane.width - plane.width % scale, plane.height - plane.height % scale)
+}
+
+/// `plane` cropped to a multiple of `scale`, then shrunk `scale` times.
+///
+/// # Panics
+/// When `scale` is zero or the plane is smaller than `scale` along an axis.
+pub fn downscale(plane: &Plane, scale: usize, rounding: Rounding) -> Plane {
+    let plane = modcrop(plane, scale);
+    imresize(&plane, plane.width / scale, plane.height / scale, 1.0 / scale as f64, rounding)
+}
+
+/// `plane` enlarged `scale` times.
+///
+/// # Panics
+/// When `scale` is zero or the plane is empty.
+pub fn upscale(plane: &Plane, scale: usize, rounding: Rounding) -> Plane {
+    imresize(plane, plane.width * scale, plane.height * scale, scale as f64, rounding)
+}
+
+/// [`modcrop`] of every plane of a picture, alpha included.
+///
+/// # Panics
+/// When `scale` is zero.
+pub fn modcrop_picture(picture: &Picture, scale: usize) -> Picture {
+    picture.map(|plane| modcrop(plane, scale))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(inputs: usize, outputs: usize, scale: f64, output: usize) -> Vec<f64> {
+        let mut row = vec![0.0; inputs];
+        for &(index, weight) in Taps::new(inputs, outputs, scale).of(output) {
+            row[index] += weight;
+        }
+        row
+    }
+
+    #[test]
+    fn known_rows_of_matlab() {
+        let up = row(8, 16, 2.0, 7);
+        assert_eq!(up, [0.0, 0.0, -0.0703125, 0.8671875, 0.2265625, -0.0234375, 0.0, 0.0]);
+        let down = row(16, 8, 0.5, 3);
+        let expected = [-3.0, -9.0, 29.0, 111.0, 111.0, 29.0, -9.0, -3.0].map(|v| v / 256.0);
+        assert_eq!(down[3..11], expected);
+        assert!(down[..3].iter().chain(&down[11..]).all(|&w| w == 0.0));
+    }
+
+    #[test]
+    fn rows_sum_to_one_and_indices_ascend() {
+        for (inputs, scale) in [(30, 0.5), (31, 1.0 / 3.0), (12, 2.0), (10, 4.0), (1, 3.0), (2, 0.25)] {
+            let outputs = (inputs as f64 * scale - 1e-9).ceil() as usize;
+            let taps = Taps::new(inputs, outputs, scale);
+            for output in 0..outputs {
+                let sum: f64 = taps.of(output).iter().map(|t| t.1).sum();
+                assert!((sum - 1.0).abs() < 1e-12, "{inputs} x{scale}, row {output}: {sum}");
+                assert!(taps.of(output).windows(2).all(|pair| pair[0].0 < pair[1].0));
+            }
+        }
+    }
+
+    #[test]
+    fn borders_are_mirrored_with_the_border_sample_repeated() {
+        let folded: Vec<usize> = (-4..8).map(|i| mirror(i, 3)).collect();
+        assert_eq!(folded, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn rounding_happens_after_each_pass() {
+        // The vertical pass alone overshoots 255; rounded, it saturates before the horizontal pass sees it.
+        let plane = Plane::from_fn(9, 9, |x, y| if x > 3 && y > 3 { 255.0 } else { 0.0 });
+        let floating = upscale(&plane, 2, Rounding::None);
+        let eight = upscale(&plane, 2, Rounding::Eight);
+        assert!(floating.data.iter().any(|&v| v > 255.0) && floating.data.iter().any(|&v| v < 0.0));
+        assert!(eight.data.iter().all(|&v| (0.0..=255.0).contains(&v) && v.fract() == 0.0));
+        assert_ne!(eight, floating.to_eight_bits());
+    }
+
+    #[test]
+    fn axes_are_treated_alike() {
+        let plane = Plane::from_fn(13, 17, |x, y| ((x * 37 + y * 91 + x * y) % 256) as f32);
+        let transposed = Plane::from_fn(17, 13, |x, y| plane.at(y, x));
+        for scale in [1.0 / 3.0, 0.7, 2.0] {
+            let a = imresize(&plane, 9, 11, scale, Rounding::None);
+            let b = imresize(&transposed, 11, 9, scale, Rounding::None);
+            for y in 0..11 {
+                for x in 0..9 {
+                    assert!((a.at(x, y) - b.at(y, x)).abs() < 1e-3, "x{scale} at {x},{y}");
+                }
+            }
+        }
+    }
+}
