@@ -1,1 +1,309 @@
 //! The CPU executor: the formula of every operator in plain loops, generic over f32 and f64.
+//!
+//! `Cpu<f32>` is the fallback where there is no GPU, and its rival in timings; `Cpu<f64>` is the oracle of the tests.
+//! Results depend on neither the number of threads nor their timing: work is cut by shape alone, and partial sums are
+//! added in order.
+
+mod activation;
+mod convolution;
+mod dense;
+mod image;
+mod loss;
+mod norm;
+mod parallel;
+mod real;
+mod sample;
+mod step;
+mod update;
+
+use std::mem::take;
+use std::sync::Arc;
+
+use crate::executor::{Executor, PlanId};
+use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
+use crate::{Error, Result};
+use parallel::Lanes;
+pub use real::Real;
+use step::Context;
+
+/// Plans with less work than this (multiply-accumulates plus elements held) run on the calling thread alone.
+const SMALL: u64 = 1 << 19;
+
+/// The CPU as an [`Executor`].
+pub struct Cpu<T: Real> {
+    plans: Vec<Option<Loaded<T>>>,
+    layout: Option<Layout>,
+    arenas: [Vec<T>; 6],
+    stores: sample::Stores,
+    lanes: Lanes<T>,
+    shared: Vec<T>,
+    losses: Vec<f32>,
+    pool: Option<rayon::ThreadPool>,
+    poison: bool,
+}
+
+struct Loaded<T> {
+    plan: Arc<Plan>,
+    slots: Vec<Vec<T>>,
+    loss: Option<TensorId>,
+    small: bool,
+}
+
+impl<T: Real> Default for Cpu<T> {
+    fn default() -> Self {
+        Cpu {
+            plans: Vec::new(),
+            layout: None,
+            arenas: Default::default(),
+            stores: Default::default(),
+            lanes: Default::default(),
+            shared: Vec::new(),
+            losses: Vec::new(),
+            pool: None,
+            poison: false,
+        }
+    }
+}
+
+impl<T: Real> Cpu<T> {
+    /// An executor on all cores.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An executor on `threads` threads of its own.
+    ///
+    /// # Errors
+    /// When the threads cannot be started.
+    pub fn with_threads(threads: usize) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|e| Error::Device(format!("{threads} threads could not be started: {e}")))?;
+        Ok(Cpu { pool: Some(pool), ..Self::default() })
+    }
+
+    /// Fills every output with NaN before its step, so that an element left unwritten shows. For tests.
+    pub fn poisoned(mut self) -> Self {
+        self.poison = true;
+        self
+    }
+
+    fn threads(&self) -> usize {
+        self.pool.as_ref().map_or_else(rayon::current_num_threads, rayon::ThreadPool::current_num_threads)
+    }
+
+    fn loaded(&self, plan: PlanId) -> Result<&Loaded<T>> {
+        self.plans.get(plan.0).and_then(Option::as_ref).ok_or_else(|| unknown(plan))
+    }
+
+    /// A tensor's values unrounded: inputs, state, outputs, and in plans that share no slots everything else.
+    ///
+    /// # Errors
+    /// When the plan gives the tensor no place of its own.
+    pub fn values(&self, plan: PlanId, tensor: TensorId) -> Result<Vec<T>> {
+        let loaded = self.loaded(plan)?;
+        let len = loaded.plan.shape(tensor).len();
+        match loaded.plan.places[tensor.0] {
+            Place::Slot(slot) => Ok(loaded.slots[slot][..len].to_vec()),
+            Place::Arena { arena, offset } => Ok(self.arenas[arena as usize][offset..offset + len].to_vec()),
+            Place::Store(_) | Place::Fused => Err(Error::input(format!("{tensor:?} has no values to read"))),
+        }
+    }
+
+    /// Sets an input or state unrounded.
+    ///
+    /// # Errors
+    /// When the tensor is neither, or the length differs.
+    pub fn set_values(&mut self, plan: PlanId, tensor: TensorId, values: &[T]) -> Result<()> {
+        let loaded = self.plans.get_mut(plan.0).and_then(Option::as_mut).ok_or_else(|| unknown(plan))?;
+        let known = &loaded.plan.tensors[tensor.0];
+        if values.len() != known.shape.len() {
+            let (name, shape, given) = (&known.name, known.shape, values.len());
+            return Err(Error::input(format!("`{name}` is {shape}; {given} values were given")));
+        }
+        match (known.home, loaded.plan.places[tensor.0]) {
+            (Home::Input, Place::Slot(slot)) => loaded.slots[slot][..values.len()].copy_from_slice(values),
+            (Home::Input, Place::Fused) => {} // nothing reads it
+            (Home::State(..), Place::Arena { arena, offset }) => {
+                self.arenas[arena as usize][offset..offset + values.len()].copy_from_slice(values);
+            }
+            _ => return Err(Error::input(format!("`{}` is neither an input nor state", known.name))),
+        }
+        Ok(())
+    }
+
+    fn arena(&mut self, arena: Arena) -> Result<&mut Vec<T>> {
+        let used = self.plans.iter().flatten().any(|p| p.plan.arenas.contains(&arena));
+        let state = &mut self.arenas[arena as usize];
+        if used || !state.is_empty() {
+            return Ok(state);
+        }
+        Err(Error::input(format!("no loaded plan has {arena:?}")))
+    }
+
+    fn run_all(&mut self, id: PlanId, clocks: &[Clock]) {
+        let Some(loaded) = self.plans[id.0].as_mut() else { return };
+        let plan = loaded.plan.clone();
+        for (slot, &clock) in clocks.iter().enumerate() {
+            let clock = Clock { slot: slot as u32, ..clock };
+            for step in &plan.steps {
+                let mut start = 0;
+                let len = step.output.map_or(0, |t| plan.shape(t).len());
+                let mut target = match step.output.map(|t| plan.places[t.0]) {
+                    Some(Place::Slot(slot)) => Target::Slot(slot, take(&mut loaded.slots[slot])),
+                    Some(Place::Arena { arena, offset }) => {
+                        start = offset;
+                        Target::Arena(arena, take(&mut self.arenas[arena as usize]))
+                    }
+                    Some(Place::Store(_) | Place::Fused) => panic!("the plan was verified: results have a place"),
+                    None => Target::None,
+                };
+                let (shared, slots) = (&mut self.shared[..], &loaded.slots[..]);
+                match &mut target {
+                    Target::None => step::effect(&plan, slots, &mut self.arenas, step, &clock, shared),
+                    Target::Slot(_, out) | Target::Arena(_, out) => {
+                        let (stores, lanes) = (&self.stores, &self.lanes);
+                        let cx = Context { plan: &plan, slots, arenas: &self.arenas, stores, lanes, clock };
+                        let out = &mut out[start..start + len];
+                        if self.poison {
+                            out.fill(T::NAN);
+                        }
+                        step::compute(&cx, step, out, shared);
+                    }
+                }
+                if let (Target::Slot(_, out) | Target::Arena(_, out), true) =
+                    (&target, step.output.is_some() && step.output == loaded.loss)
+                {
+                    self.losses.push(out[start].narrow());
+                }
+                match target {
+                    Target::Slot(slot, out) => loaded.slots[slot] = out,
+                    Target::Arena(arena, out) => self.arenas[arena as usize] = out,
+                    Target::None => {}
+                }
+            }
+        }
+    }
+}
+
+/// Where a step's result goes, taken out so that everything else can be read.
+enum Target<T> {
+    Slot(usize, Vec<T>),
+    Arena(Arena, Vec<T>),
+    None,
+}
+
+fn unknown(plan: PlanId) -> Error {
+    Error::input(format!("{plan:?} is not loaded"))
+}
+
+impl<T: Real> Executor for Cpu<T> {
+    fn name(&self) -> String {
+        format!("CPU ({} threads, {})", self.threads(), T::NAME)
+    }
+
+    fn load(&mut self, plan: Arc<Plan>) -> Result<PlanId> {
+        match &self.layout {
+            Some(layout) if *layout != plan.layout => {
+                return Err(Error::input("the plan has other parameters than those loaded before"));
+            }
+            _ => self.layout = Some(plan.layout.clone()),
+        }
+        for &arena in &plan.arenas {
+            self.arenas[arena as usize].resize(plan.layout.len(arena), T::ZERO);
+        }
+        for (store, len) in plan.stores() {
+            self.stores.reserve(store, len);
+        }
+        let threads = self.threads();
+        let (mut lane, mut shared) = (0, 0);
+        for step in &plan.steps {
+            let (own, common) = step::memory(&plan, step);
+            (lane, shared) = (lane.max(own), shared.max(common));
+        }
+        self.lanes.reserve(threads, lane);
+        if self.shared.len() < shared {
+            self.shared.resize(shared, T::ZERO);
+        }
+        let held: usize = plan.slots.iter().sum();
+        let loaded = Loaded {
+            slots: plan.slots.iter().map(|&len| vec![T::ZERO; len]).collect(),
+            loss: plan.loss(),
+            small: plan.macs() + held as u64 + (plan.layout.len(Arena::Parameters) as u64) < SMALL,
+            plan,
+        };
+        self.plans.push(Some(loaded));
+        Ok(PlanId(self.plans.len() - 1))
+    }
+
+    fn unload(&mut self, plan: PlanId) {
+        if let Some(loaded) = self.plans.get_mut(plan.0) {
+            *loaded = None;
+        }
+    }
+
+    fn write(&mut self, plan: PlanId, tensor: TensorId, values: &[f32]) -> Result<()> {
+        let known = &self.loaded(plan)?.plan.tensors[tensor.0];
+        if known.home != Home::Input {
+            return Err(Error::input(format!("`{}` is no input", known.name)));
+        }
+        let values: Vec<T> = values.iter().map(|&v| T::of(v.into())).collect();
+        self.set_values(plan, tensor, &values)
+    }
+
+    fn read(&mut self, plan: PlanId, tensor: TensorId) -> Result<Vec<f32>> {
+        let loaded = self.loaded(plan)?;
+        let kept = loaded.plan.outputs.contains(&tensor);
+        let known = &loaded.plan.tensors[tensor.0];
+        if !kept && !matches!(known.home, Home::State(..) | Home::Input) {
+            return Err(Error::input(format!("`{}` is not kept after a run", known.name)));
+        }
+        Ok(self.values(plan, tensor)?.into_iter().map(T::narrow).collect())
+    }
+
+    fn write_state(&mut self, arena: Arena, values: &[f32]) -> Result<()> {
+        let state = self.arena(arena)?;
+        if state.len() != values.len() {
+            return Err(Error::input(format!("{arena:?} holds {} values, not {}", state.len(), values.len())));
+        }
+        state.iter_mut().zip(values).for_each(|(s, &v)| *s = T::of(v.into()));
+        Ok(())
+    }
+
+    fn read_state(&mut self, arena: Arena) -> Result<Vec<f32>> {
+        Ok(self.arena(arena)?.iter().map(|v| v.narrow()).collect())
+    }
+
+    fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()> {
+        let room = self.stores.bytes(store);
+        if bytes.len() > room.len() {
+            return Err(Error::input(format!("{store:?} has room for {} bytes, not {}", room.len(), bytes.len())));
+        }
+        room[..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
+        let small = self.loaded(plan)?.small;
+        // Inside the pool from the start: each parallel operator then begins without waking anyone from outside.
+        match self.pool.take() {
+            Some(pool) => {
+                pool.install(|| self.run_all(plan, clocks));
+                self.pool = Some(pool);
+            }
+            None if small => self.run_all(plan, clocks),
+            None => rayon::scope(|_| self.run_all(plan, clocks)),
+        }
+        Ok(())
+    }
+
+    fn losses(&mut self) -> Result<Vec<f32>> {
+        Ok(take(&mut self.losses))
+    }
+
+    fn allocated(&self) -> u64 {
+        let slots: usize = self.plans.iter().flatten().flat_map(|p| &p.slots).map(Vec::len).sum();
+        let arenas: usize = self.arenas.iter().map(Vec::len).sum();
+        let elements = slots + arenas + self.shared.len() + self.lanes.len();
+        (elements * size_of::<T>() + self.stores.len()) as u64
+    }
+}

@@ -1,0 +1,203 @@
+//! One step of a plan: the match from operator to function, and the working memory each one needs.
+
+use super::activation::{Finish, activate, activate_grad, leaky};
+use super::convolution::{self, Geometry};
+use super::parallel::{self, Lanes, PARTS};
+use super::real::Real;
+use super::sample::{self, Patches, Stores};
+use super::{dense, image, loss, norm, update};
+use crate::graph::{Arena, Clock, Epilogue, Home, Op, Place, Plan, Shape, Step, Store, TensorId};
+
+/// What a step can see. The slot or arena that it writes has been taken out.
+pub(super) struct Context<'a, T> {
+    pub plan: &'a Plan,
+    pub slots: &'a [Vec<T>],
+    pub arenas: &'a [Vec<T>; 6],
+    pub stores: &'a Stores,
+    pub lanes: &'a Lanes<T>,
+    pub clock: Clock,
+}
+
+impl<'a, T: Real> Context<'a, T> {
+    /// A tensor's elements.
+    pub fn get(&self, tensor: TensorId) -> &'a [T] {
+        elements(self.plan, self.slots, self.arenas, tensor)
+    }
+
+    fn shape(&self, tensor: TensorId) -> Shape {
+        self.plan.shape(tensor)
+    }
+
+    fn store(&self, tensor: TensorId) -> Store {
+        match self.plan.tensors[tensor.0].home {
+            Home::Dataset(store) => store,
+            home => panic!("samples are drawn from the dataset, not {home:?}"),
+        }
+    }
+
+    fn finish(&self, epilogue: &Epilogue) -> Finish<'a, T> {
+        Finish {
+            bias: epilogue.bias.map(|t| self.get(t)),
+            activation: epilogue.activation,
+            slopes: epilogue.slopes.map(|t| self.get(t)),
+            residual: epilogue.residual.map(|t| self.get(t)),
+            derivative: epilogue.derivative.map(|(f, t)| (f, self.get(t))),
+        }
+    }
+}
+
+fn elements<'a, T>(plan: &Plan, slots: &'a [Vec<T>], arenas: &'a [Vec<T>; 6], tensor: TensorId) -> &'a [T] {
+    let len = plan.shape(tensor).len();
+    match plan.places[tensor.0] {
+        Place::Slot(slot) => &slots[slot][..len],
+        Place::Arena { arena, offset } => &arenas[arena as usize][offset..offset + len],
+        Place::Store(_) | Place::Fused => panic!("the plan was verified: operands are values or state"),
+    }
+}
+
+/// Runs a step that moves state in place.
+pub(super) fn effect<T: Real>(
+    plan: &Plan,
+    slots: &[Vec<T>],
+    arenas: &mut [Vec<T>; 6],
+    step: &Step,
+    clock: &Clock,
+    shared: &mut [T],
+) {
+    match step.op {
+        Op::TrackStatistics { momentum } => {
+            let mut all = std::mem::take(&mut arenas[Arena::Statistics as usize]);
+            let Place::Arena { offset, .. } = plan.places[step.inputs[1].0] else { panic!("statistics are state") };
+            let len = plan.shape(step.inputs[1]).len();
+            norm::track(
+                &mut all[offset..offset + len],
+                elements(plan, slots, arenas, step.inputs[0]),
+                momentum,
+                shared,
+            );
+            arenas[Arena::Statistics as usize] = all;
+        }
+        Op::Update { rule, clip } => {
+            let norm = clip.and(step.inputs.last()).map(|&t| elements(plan, slots, arenas, t)[0]);
+            let Some(factor) = update::factor(clip, norm, clock) else { return };
+            let [parameters, gradients, first, second, ..] = arenas;
+            update::update(rule, update::Arenas { parameters, gradients, first, second }, factor, clock);
+        }
+        Op::Average { decay } => {
+            let [parameters, _, _, _, average, _] = arenas;
+            update::average(average, parameters, decay);
+        }
+        _ => unreachable!("{:?} has an output", step.op),
+    }
+}
+
+/// The geometry of a convolution step, from the shapes of `x` and `y` wherever they stand.
+fn geometry(plan: &Plan, step: &Step) -> Option<Geometry> {
+    let shape = |i: usize| plan.shape(step.inputs[i]);
+    let output = step.output.map(|t| plan.shape(t));
+    Some(match step.op {
+        Op::Conv2d(window) => Geometry::new(shape(0), output?, window),
+        Op::Conv2dInputGrad { window, .. } => Geometry::new(output?, shape(0), window),
+        Op::Conv2dWeightGrad(window) => Geometry::new(shape(0), shape(1), window),
+        _ => return None,
+    })
+}
+
+/// Elements of working memory a step needs: per thread, and shared.
+pub(super) fn memory(plan: &Plan, step: &Step) -> (usize, usize) {
+    let columns = |i: usize| plan.shape(step.inputs[i]).columns();
+    match (step.op, geometry(plan, step)) {
+        (Op::Conv2d(_), Some(g)) => (g.lane(), convolution::forward_shared(&g)),
+        (Op::Conv2dInputGrad { .. }, Some(g)) => (convolution::input_grad_lane(&g), convolution::input_grad_shared(&g)),
+        (Op::Conv2dWeightGrad(_), Some(g)) => (g.lane(), convolution::weight_grad_shared(&g)),
+        (Op::ColumnSum | Op::ColumnDot | Op::PreluSlopeGrad, _) => (0, PARTS * columns(0)),
+        (Op::Normalize { .. } | Op::NormalizeGrad { .. } | Op::TrackStatistics { .. }, _) => {
+            (0, norm::shared(columns(0)))
+        }
+        _ => (0, 0),
+    }
+}
+
+/// Computes the output of a step.
+pub(super) fn compute<T: Real>(cx: &Context<T>, step: &Step, out: &mut [T], shared: &mut [T]) {
+    let x = |i: usize| cx.get(step.inputs[i]);
+    let shape = |i: usize| cx.shape(step.inputs[i]);
+    let output = step.output.map_or(Shape::new(&[1]), |t| cx.shape(t));
+    let columns = output.columns();
+    let convolution = || geometry(cx.plan, step).expect("a convolution");
+    match step.op {
+        Op::MatMul { ta, tb } => {
+            dense::matmul(out, output, (x(0), shape(0), ta), (x(1), tb), &cx.finish(&step.epilogue));
+        }
+        Op::Conv2d(_) => {
+            convolution::forward(out, x(0), x(1), convolution(), &cx.finish(&step.epilogue), cx.lanes, shared);
+        }
+        Op::Conv2dInputGrad { .. } => {
+            convolution::input_grad(out, x(0), x(1), convolution(), &cx.finish(&step.epilogue), cx.lanes, shared);
+        }
+        Op::Conv2dWeightGrad(_) => convolution::weight_grad(out, x(0), x(1), convolution(), cx.lanes, shared),
+        Op::BiasAdd => parallel::by_column(out, x(0), x(1), |x, b| x + b),
+        Op::ColumnSum => dense::fold_columns(out, x(0), x(0), shared, |a, _| a),
+        Op::Activate(f) => activate(out, x(0), f),
+        Op::ActivateGrad(f) => activate_grad(out, x(0), x(1), f),
+        Op::Prelu => parallel::by_column(out, x(0), x(1), leaky),
+        Op::PreluGrad => {
+            let (dy, x, slopes) = (x(0), x(1), x(2));
+            parallel::rows(out, columns, |at, block| {
+                let rows = dy[at..].chunks_exact(columns).zip(x[at..].chunks_exact(columns));
+                for (out, (dy, x)) in block.chunks_exact_mut(columns).zip(rows) {
+                    for ((o, &s), (&d, &x)) in out.iter_mut().zip(slopes).zip(dy.iter().zip(x)) {
+                        *o = if x > T::ZERO { d } else { s * d };
+                    }
+                }
+            });
+        }
+        Op::PreluSlopeGrad => {
+            dense::fold_columns(out, x(0), x(1), shared, |d, x| if x > T::ZERO { T::ZERO } else { d * x });
+        }
+        Op::Softmax { log } => dense::softmax(out, x(0), columns, log),
+        Op::SoftmaxGrad { log } => dense::softmax_grad(out, x(0), x(1), columns, log),
+        Op::Add => parallel::zip(out, x(0), x(1), |a, b| a + b),
+        Op::Scale(factor) => {
+            let factor = T::constant(factor);
+            parallel::map(out, x(0), |x| factor * x);
+        }
+        Op::Multiply => parallel::by_column(out, x(0), x(1), |x, s| x * s),
+        Op::ColumnDot => dense::fold_columns(out, x(0), x(1), shared, |a, b| a * b),
+        Op::DepthToSpace(r) => image::depth_to_space(out, x(0), output, r),
+        Op::SpaceToDepth(r) => image::space_to_depth(out, x(0), shape(0), r),
+        Op::Resize { mode, scale } => image::resize(out, x(0), shape(0), mode, scale),
+        Op::ResizeGrad { mode, scale } => image::resize_grad(out, x(0), output, mode, scale),
+        Op::Pool { kind, kernel, stride } => image::pool(out, x(0), (shape(0), output), kind, kernel, stride),
+        Op::PoolGrad { kind, kernel, stride } => {
+            image::pool_grad(out, x(0), x(1), (output, shape(0)), kind, kernel, stride);
+        }
+        Op::Concat => image::concat(out, (x(0), shape(0).columns()), (x(1), shape(1).columns())),
+        Op::Slice { start, len } => image::slice(out, x(0), shape(0).columns(), start, len),
+        Op::Pad { start, columns } => image::pad(out, x(0), shape(0).columns(), start, columns),
+        Op::Dropout { rate, stream } => sample::dropout(out, x(0), rate, stream, &cx.clock),
+        Op::Normalize { axis, epsilon } => norm::normalize(out, x(0), columns, axis, epsilon, shared),
+        Op::NormalizeGrad { axis, epsilon } => {
+            norm::normalize_grad(out, x(0), x(1), columns, axis, epsilon, shared);
+        }
+        Op::Standardize { epsilon } => norm::standardize(out, x(0), x(1), epsilon),
+        Op::Loss(f) => out[0] = loss::value(f, x(0), x(1), shape(0).columns(), &mut [0.0; PARTS]),
+        Op::LossGrad(f) => loss::gradient(f, out, x(0), x(1), columns, cx.clock.loss_scale),
+        Op::GradientNorm => {
+            let gradients = &cx.arenas[Arena::Gradients as usize];
+            out[0] = update::norm(gradients, &cx.plan.layout.parameters, &cx.clock);
+        }
+        Op::SampleRows { .. } => {
+            // A table of one column is drawn as a vector; either way a row is what follows the first extent.
+            let row = out.len() / output.extents()[0];
+            sample::rows(out, cx.stores, cx.store(step.inputs[0]), row, &cx.clock);
+        }
+        Op::SamplePatches { patch, scale, high, .. } => {
+            let how = Patches { store: cx.store(step.inputs[0]), patch, scale, high };
+            sample::patches(out, cx.stores, output, how, &cx.clock);
+        }
+        Op::TrackStatistics { .. } | Op::Update { .. } | Op::Average { .. } | Op::Reshape => {
+            unreachable!("{:?} computes nothing", step.op)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What the proof tests share: golden files, one tolerance policy, and harnesses over any executor.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+pub mod files;
+pub mod operators;
+pub mod tolerance;
+pub mod training;
+
+use std::sync::Arc;
+
+use wgrad::cpu::Cpu;
+use wgrad::executor::{Executor, PlanId};
+use wgrad::graph::{Clock, Graph, Options, Plan, TensorId};
+
+use tolerance::Precision;
+
+/// An executor under test: how it is named in failures, what plan it gets, how exact it is.
+pub struct Subject {
+    pub name: &'static str,
+    pub make: fn() -> Box<dyn Executor>,
+    pub options: Options,
+    pub precision: Precision,
+}
+
+/// The executors that every golden and parity test runs on. A GPU adds one line.
+pub fn subjects() -> Vec<Subject> {
+    let plain = Options { fuse: false, share: false };
+    let oracle = || Box::new(Cpu::<f64>::new().poisoned()) as Box<dyn Executor>;
+    let single = || Box::new(Cpu::<f32>::new().poisoned()) as Box<dyn Executor>;
+    vec![
+        Subject { name: "f64, plain plan", make: oracle, options: plain, precision: Precision::F64 },
+        Subject { name: "f64, fused plan", make: oracle, options: Options::default(), precision: Precision::F64 },
+        Subject { name: "f32, fused plan", make: single, options: Options::default(), precision: Precision::F32 },
+    ]
+}
+
+/// A clock that scales nothing.
+pub fn clock(step: u32, learning_rate: f32) -> Clock {
+    Clock { step, learning_rate, loss_scale: 1.0, ..Clock::default() }
+}
+
+/// Loads a graph, writes inputs, runs once and reads `wanted`, which must be outputs of the graph.
+pub fn evaluate(
+    executor: &mut dyn Executor,
+    graph: &Graph,
+    options: Options,
+    inputs: &[(TensorId, Vec<f32>)],
+    wanted: &[TensorId],
+) -> Vec<Vec<f32>> {
+    let plan = load(executor, graph, options);
+    for (tensor, values) in inputs {
+        executor.write(plan, *tensor, values).expect("the input fits");
+    }
+    executor.run(plan, &[clock(1, 0.0)]).expect("the plan runs");
+    wanted.iter().map(|&t| executor.read(plan, t).expect("an output can be read")).collect()
+}
+
+/// Lowers and loads a graph.
+pub fn load(executor: &mut dyn Executor, graph: &Graph, options: Options) -> PlanId {
+    let plan = Plan::new(graph, options).expect("the graph can be lowered");
+    executor.load(Arc::new(plan)).expect("the plan can be loaded")
+}
