@@ -31,8 +31,6 @@ pub use pairs::{Measure, Pair, PairOptions, pair};
 pub use prefetch::Prefetch;
 pub use raster::Raster;
 
-pub mod batch;
-
 /// Sample values as stored: bytes stand for `byte / 255`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Samples {
