@@ -178,6 +178,17 @@ impl Folder {
         self.shards.len()
     }
 
+    /// What the largest shards hold: pictures, low-resolution bytes, high-resolution bytes.
+    pub fn room(&self) -> [usize; 3] {
+        let pairs = &self.options.pairs;
+        let parts = if pairs.upsampled_input { 2 } else { 1 + pairs.scale * pairs.scale };
+        self.shards.iter().fold([0; 3], |[count, low, high], shard| {
+            let lows: usize = shard.iter().map(|&item| self.items[item].measure.bytes / parts).sum();
+            let highs: usize = shard.iter().map(|&item| self.items[item].measure.bytes / parts * (parts - 1)).sum();
+            [count.max(shard.len()), low.max(lows), high.max(highs)]
+        })
+    }
+
     /// Whether every [`Folder::shard`] is the same, so that preparing one is enough: there is one shard, and it is not
     /// degraded anew each time.
     pub fn is_fixed(&self) -> bool {

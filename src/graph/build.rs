@@ -116,6 +116,8 @@ pub enum Kind {
     Plain,
     /// Here `[in, out]`, there `[out, in]`.
     Linear,
+    /// The same, of a flattened picture `[height, width, channels]` that PyTorch flattens channels first.
+    LinearOfImage([usize; 3]),
     /// Here `[k, k, in, out]`, there `[out, in, k, k]`.
     Conv,
     /// Here `[k, k, out, in]`, there `[in, out, k, k]`.

@@ -1,0 +1,223 @@
+//! From the declaration to the graph.
+
+use super::layers::stack;
+use super::{Input, Mode, Network, Skip};
+use crate::graph::{Activation, Graph, Init, Kind, Op, TensorId, Window};
+use crate::{Error, Result};
+
+impl Network {
+    /// Appends the network to a graph; `x` is `[rows, features]` or `[batch, height, width, channels]`.
+    ///
+    /// # Errors
+    /// When the input does not fit, naming the layer.
+    pub fn build(&self, graph: &mut Graph, x: TensorId, mode: Mode) -> Result<TensorId> {
+        self.check()?;
+        let mut b = Builder { graph, mode, dropouts: 0 };
+        match self {
+            Network::Mlp { sizes, activation, dropout } => {
+                let mut h = x;
+                for (i, &width) in sizes[1..].iter().enumerate() {
+                    h = b.linear(h, width, &(2 * i).to_string(), Kind::Linear)?;
+                    if i + 2 < sizes.len() {
+                        h = b.graph.activate(h, *activation)?;
+                        h = b.dropout(h, *dropout)?;
+                    }
+                }
+                Ok(h)
+            }
+            Network::Srcnn { channels, features, .. } => {
+                let h = b.conv(x, features[0], same(9), "conv1", 1.0)?;
+                let h = b.graph.activate(h, Activation::Relu)?;
+                let h = b.conv(h, features[1], same(1), "conv2", 1.0)?;
+                let h = b.graph.activate(h, Activation::Relu)?;
+                b.conv(h, *channels, same(5), "conv3", 0.1)
+            }
+            Network::Espcn { scale, channels, features } => {
+                let h = b.conv(x, features[0], same(5), "first_part.0", 0.5)?;
+                let h = b.graph.activate(h, Activation::Tanh)?;
+                let h = b.conv(h, features[1], same(3), "first_part.2", 0.5)?;
+                let h = b.graph.activate(h, Activation::Tanh)?;
+                let h = b.conv(h, channels * scale * scale, same(3), "last_part.0", 0.5)?;
+                b.graph.push(Op::DepthToSpace(*scale), &[h])
+            }
+            Network::Fsrcnn { scale, channels, features, shrink, maps } => {
+                let mut h = b.conv_prelu(x, *features, 5, "first_part", 0)?;
+                h = b.conv_prelu(h, *shrink, 1, "mid_part", 0)?;
+                for i in 0..*maps {
+                    h = b.conv_prelu(h, *shrink, 3, "mid_part", 2 + 2 * i)?;
+                }
+                h = b.conv_prelu(h, *features, 1, "mid_part", 2 + 2 * maps)?;
+                let window = Window { kernel: 9, stride: *scale, padding: 4 };
+                b.conv_transpose(h, *channels, window, scale - 1, "last_part")
+            }
+            Network::Compact { scale, channels, features, convolutions, expand, skip } => {
+                let mut h = x;
+                for i in 0..convolutions - 1 {
+                    h = b.collapsible(h, *features, *expand, &format!("body.{}", 2 * i), 1.0)?;
+                    h = b.prelu(h, &format!("body.{}", 2 * i + 1))?;
+                }
+                let tail = format!("body.{}", 2 * (convolutions - 1));
+                h = b.collapsible(h, channels * scale * scale, *expand, &tail, 0.1)?;
+                h = b.graph.push(Op::DepthToSpace(*scale), &[h])?;
+                b.add_enlarged(h, x, *skip, *scale)
+            }
+            Network::Residual { scale, channels, features, blocks, activation, skip } => {
+                let head = b.conv(x, *features, same(3), "conv_first", 1.0)?;
+                let mut h = head;
+                for i in 0..*blocks {
+                    let y = b.conv(h, *features, same(3), &format!("body.{i}.conv1"), 1.0)?;
+                    let y = b.graph.activate(y, *activation)?;
+                    let y = b.conv(y, *features, same(3), &format!("body.{i}.conv2"), 0.1)?;
+                    h = b.graph.push(Op::Add, &[y, h])?;
+                }
+                h = b.conv(h, *features, same(3), "conv_after_body", 0.1)?;
+                h = b.graph.push(Op::Add, &[h, head])?;
+                h = b.conv(h, channels * scale * scale, same(3), "upsample.0", 0.1)?;
+                h = b.graph.push(Op::DepthToSpace(*scale), &[h])?;
+                b.add_enlarged(h, x, *skip, *scale)
+            }
+            Network::Sequential { layers, .. } => stack(layers, &mut b, x, ""),
+        }
+    }
+
+    /// A graph with the input and the network: `(graph, input, output)`. `size` is the height and width of pictures for
+    /// networks that take any; it is ignored by others.
+    ///
+    /// # Errors
+    /// When the declaration does not fit together, naming the layer.
+    pub fn graph(&self, batch: usize, size: [usize; 2], mode: Mode) -> Result<(Graph, TensorId, TensorId)> {
+        self.check()?;
+        let mut graph = Graph::new();
+        let x = match self.input() {
+            Input::Rows(width) => graph.input("x", &[batch, width]),
+            Input::Image([h, w, c]) => graph.input("x", &[batch, h, w, c]),
+            Input::Picture { channels, .. } => graph.input("x", &[batch, size[0], size[1], channels]),
+        };
+        let y = self.build(&mut graph, x, mode)?;
+        graph.output(y);
+        Ok((graph, x, y))
+    }
+}
+
+/// A window that keeps the size.
+fn same(kernel: usize) -> Window {
+    Window { kernel, stride: 1, padding: kernel / 2 }
+}
+
+/// Adds layers with their parameters.
+pub(super) struct Builder<'a> {
+    pub(super) graph: &'a mut Graph,
+    pub(super) mode: Mode,
+    dropouts: u32,
+}
+
+impl Builder<'_> {
+    /// PyTorch's default for linear layers: weights and biases uniform in `+-1/sqrt(in)`.
+    pub(super) fn linear(&mut self, x: TensorId, out: usize, name: &str, kind: Kind) -> Result<TensorId> {
+        self.graph.layer(name);
+        let width = self.graph.shape(x).columns();
+        let init = Init::Uniform((width as f32).sqrt().recip());
+        let w = self.graph.parameter(&format!("{name}.weight"), &[width, out], init, kind)?;
+        let b = self.graph.parameter(&format!("{name}.bias"), &[out], init, Kind::Plain)?;
+        self.graph.linear(x, w, b)
+    }
+
+    /// He et al. 2015 (normal, variance `2 / fan_in`) times `gain`; biases start at zero.
+    pub(super) fn conv(&mut self, x: TensorId, out: usize, window: Window, name: &str, gain: f32) -> Result<TensorId> {
+        self.graph.layer(name);
+        let input = self.channels(x)?;
+        let k = window.kernel;
+        let init = Init::Normal(gain * (2.0 / (input * k * k) as f32).sqrt());
+        let w = self.graph.parameter(&format!("{name}.weight"), &[k, k, input, out], init, Kind::Conv)?;
+        let b = self.bias(name, out)?;
+        self.graph.conv2d(x, w, b, window)
+    }
+
+    /// A 3x3 convolution whose kernel is `base + expand x project` while training (0: plain).
+    fn collapsible(&mut self, x: TensorId, out: usize, expand: usize, name: &str, gain: f32) -> Result<TensorId> {
+        if expand == 0 || self.mode == Mode::Infer {
+            return self.conv(x, out, same(3), name, gain);
+        }
+        self.graph.layer(name);
+        let input = self.channels(x)?;
+        let fan = (9 * input) as f32;
+        let base = Init::Normal(gain * (2.0 / fan).sqrt());
+        let base = self.graph.parameter(&format!("{name}.weight"), &[3, 3, input, out], base, Kind::Conv)?;
+        let wide = Init::Normal(fan.sqrt().recip());
+        let wide = self.graph.parameter(&format!("{name}.expand"), &[3, 3, input, expand], wide, Kind::Conv)?;
+        let narrow = Init::Normal(0.1 * gain / (expand as f32).sqrt());
+        let narrow = self.graph.parameter(&format!("{name}.project"), &[expand, out], narrow, Kind::Linear)?;
+        let wide = self.graph.reshape(wide, &[9 * input, expand])?;
+        let product = self.graph.push(Op::MatMul { ta: false, tb: false }, &[wide, narrow])?;
+        let product = self.graph.reshape(product, &[3, 3, input, out])?;
+        let kernel = self.graph.push(Op::Add, &[product, base])?;
+        let bias = self.bias(name, out)?;
+        self.graph.conv2d(x, kernel, bias, same(3))
+    }
+
+    pub(super) fn conv_transpose(
+        &mut self,
+        x: TensorId,
+        out: usize,
+        window: Window,
+        output_padding: usize,
+        name: &str,
+    ) -> Result<TensorId> {
+        self.graph.layer(name);
+        let (input, k) = (self.channels(x)?, window.kernel);
+        // Each output pixel sums about k^2 / stride^2 taps.
+        let fan = (input * k * k) as f32 / (window.stride * window.stride) as f32;
+        let init = Init::Normal(0.1 * fan.sqrt().recip());
+        let w = self.graph.parameter(&format!("{name}.weight"), &[k, k, out, input], init, Kind::ConvTranspose)?;
+        let b = self.bias(name, out)?;
+        let y = self.graph.conv_transpose2d(x, w, window, output_padding)?;
+        self.graph.push(Op::BiasAdd, &[y, b])
+    }
+
+    fn conv_prelu(&mut self, x: TensorId, out: usize, kernel: usize, part: &str, index: usize) -> Result<TensorId> {
+        let h = self.conv(x, out, same(kernel), &format!("{part}.{index}"), 1.0)?;
+        self.prelu(h, &format!("{part}.{}", index + 1))
+    }
+
+    pub(super) fn prelu(&mut self, x: TensorId, name: &str) -> Result<TensorId> {
+        self.graph.layer(name);
+        let columns = self.graph.shape(x).columns();
+        let slopes = self.graph.parameter(&format!("{name}.weight"), &[columns], Init::Constant(0.25), Kind::Plain)?;
+        self.graph.push(Op::Prelu, &[x, slopes])
+    }
+
+    pub(super) fn dropout(&mut self, x: TensorId, rate: f32) -> Result<TensorId> {
+        if rate == 0.0 || self.mode == Mode::Infer {
+            return Ok(x);
+        }
+        self.dropouts += 1;
+        self.graph.push(Op::Dropout { rate, stream: self.dropouts }, &[x])
+    }
+
+    pub(super) fn scale_and_shift(&mut self, x: TensorId, name: &str) -> Result<TensorId> {
+        let columns = self.graph.shape(x).columns();
+        let scale = self.graph.parameter(&format!("{name}.weight"), &[columns], Init::Constant(1.0), Kind::Plain)?;
+        let shift = self.bias(name, columns)?;
+        let y = self.graph.push(Op::Multiply, &[x, scale])?;
+        self.graph.push(Op::BiasAdd, &[y, shift])
+    }
+
+    fn add_enlarged(&mut self, y: TensorId, x: TensorId, skip: Skip, scale: usize) -> Result<TensorId> {
+        let Some(mode) = skip.interpolation() else { return Ok(y) };
+        self.graph.layer("skip");
+        let base = self.graph.push(Op::Resize { mode, scale }, &[x])?;
+        self.graph.push(Op::Add, &[y, base])
+    }
+
+    fn bias(&mut self, name: &str, out: usize) -> Result<TensorId> {
+        self.graph.parameter(&format!("{name}.bias"), &[out], Init::Constant(0.0), Kind::Plain)
+    }
+
+    fn channels(&self, x: TensorId) -> Result<usize> {
+        let shape = self.graph.shape(x);
+        match shape.image() {
+            Some((.., channels)) => Ok(channels),
+            None => Err(Error::input(format!("a convolution needs pictures [n, h, w, c], not {shape}"))),
+        }
+    }
+}

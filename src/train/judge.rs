@@ -1,0 +1,243 @@
+//! Validation: how good a network is on what it did not learn from.
+
+use super::report::Validation;
+use crate::data::Rows;
+use crate::device::Device;
+use crate::graph::Loss;
+use crate::image::protocol::{self, Baseline};
+use crate::image::{Picture, Plane, resize};
+use crate::network::{Network, Weights};
+use crate::predict::Predictor;
+use crate::train::Checkpoint;
+use crate::upscale::{UpscaleOptions, Upscaler};
+use crate::{Error, Result};
+
+/// Rows that a network predicts at a time.
+const BATCH: usize = 500;
+
+/// What a network is judged by.
+pub enum Judge {
+    /// Rows with known targets.
+    Rows {
+        /// The rows.
+        rows: Rows,
+        /// Decides how predictions are read.
+        loss: Loss,
+        /// Made at the first validation.
+        predictor: Option<Predictor>,
+    },
+    /// Pictures to be restored from their reductions.
+    Pictures {
+        /// Ground truth.
+        truths: Vec<Picture>,
+        /// Mean PSNR and SSIM of bicubic enlargement.
+        bicubic: [f64; 2],
+        /// Made at the first validation.
+        upscaler: Option<Upscaler>,
+    },
+}
+
+impl Judge {
+    /// Judges by rows.
+    pub fn rows(rows: Rows, loss: Loss) -> Self {
+        Judge::Rows { rows, loss, predictor: None }
+    }
+
+    /// Judges by pictures, against bicubic enlargement.
+    ///
+    /// # Errors
+    /// When a picture is too small for the scores.
+    pub fn pictures(truths: Vec<Picture>, scale: usize) -> Result<Self> {
+        let scores = truths.iter().map(|t| protocol::bicubic(t, scale, Baseline::Luma)).collect::<Result<Vec<_>>>()?;
+        let count = scores.len() as f64;
+        let bicubic =
+            [scores.iter().map(|s| s.psnr).sum::<f64>() / count, scores.iter().map(|s| s.ssim).sum::<f64>() / count];
+        Ok(Judge::Pictures { truths, bicubic, upscaler: None })
+    }
+
+    /// Names of the scores, the deciding one first.
+    pub fn columns(&self) -> &'static [&'static str] {
+        match self {
+            Judge::Rows { rows, .. } if rows.classes.is_some() => &["accuracy", "loss"],
+            Judge::Rows { .. } => &["R2", "loss"],
+            Judge::Pictures { .. } => &["PSNR", "SSIM"],
+        }
+    }
+
+    /// Judges weights after `step` updates.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn validate(&mut self, device: &Device, network: &Network, weights: &Weights, step: u64) -> Result<Validation> {
+        let names = self.columns();
+        let (values, baseline) = match self {
+            Judge::Rows { rows, loss, predictor } => {
+                match predictor {
+                    Some(predictor) => predictor.set_weights(network, weights)?,
+                    None => *predictor = Some(Predictor::new(device.executor()?, network, weights)?),
+                }
+                let predictor = predictor.as_mut().expect("made above");
+                let outputs = predict_rows(predictor, rows)?;
+                (score_rows(rows, *loss, &outputs), None)
+            }
+            Judge::Pictures { truths, bicubic, upscaler } => {
+                match upscaler {
+                    Some(upscaler) => upscaler.set_weights(network, weights)?,
+                    None => {
+                        let checkpoint = Checkpoint::new(network.clone(), weights.clone());
+                        *upscaler = Some(Upscaler::new(device, &checkpoint, UpscaleOptions::default())?);
+                    }
+                }
+                let upscaler = upscaler.as_mut().expect("made above");
+                let mut sum = [0.0; 2];
+                for truth in truths.iter() {
+                    let score =
+                        restore(upscaler, truth).and_then(|p| protocol::compare(&p, truth, upscaler.scale()))?;
+                    sum[0] += score.psnr / truths.len() as f64;
+                    sum[1] += score.ssim / truths.len() as f64;
+                }
+                (sum, Some(*bicubic))
+            }
+        };
+        let named = |values: [f64; 2]| names.iter().map(|n| n.to_string()).zip(values).collect();
+        Ok(Validation { step, scores: named(values), baseline: baseline.map_or_else(Vec::new, named), best: false })
+    }
+
+    /// Bicubic, network and truth side by side, a row for each of the first pictures; none for rows.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn sample(&mut self) -> Result<Option<Picture>> {
+        let Judge::Pictures { truths, upscaler: Some(upscaler), .. } = self else { return Ok(None) };
+        let (side, gap, scale) = (144, 4, upscaler.scale());
+        let mut rows: Vec<[Picture; 3]> = Vec::new();
+        for truth in truths.iter().take(4) {
+            let truth = resize::modcrop_picture(truth, scale);
+            let low = protocol::low_resolution(&truth, scale)?;
+            let bicubic = low.map(|p| resize::upscale(p, scale, resize::Rounding::Eight));
+            let network = restore(upscaler, &truth)?;
+            let crop = |picture: &Picture| {
+                let (w, h) = (side.min(picture.width()), side.min(picture.height()));
+                let (x, y) = ((picture.width() - w) / 2, (picture.height() - h) / 2);
+                picture.map(|p| p.crop(x, y, w, h))
+            };
+            rows.push([crop(&bicubic), crop(&network), crop(&truth)]);
+        }
+        let (width, height) = (3 * side + 2 * gap, rows.len() * (side + gap) - gap);
+        let plane = |channel: usize| {
+            Plane::from_fn(width, height, |x, y| {
+                let cell = &rows[y / (side + gap)][x / (side + gap)];
+                let (x, y) = (x % (side + gap), y % (side + gap));
+                let plane = &cell.planes[channel.min(cell.planes.len() - 1)];
+                if x < plane.width && y < plane.height { plane.at(x, y).round().clamp(0.0, 255.0) } else { 255.0 }
+            })
+        };
+        Ok(Some(Picture::new((0..3).map(plane).collect())))
+    }
+}
+
+/// The 8-bit picture that the upscaler makes of a truth's reduction.
+fn restore(upscaler: &mut Upscaler, truth: &Picture) -> Result<Picture> {
+    let low = protocol::low_resolution(truth, upscaler.scale())?;
+    Ok(upscaler.upscale(&low, &mut |_, _| {})?.map(Plane::to_eight_bits))
+}
+
+/// The network's output for every row, in batches; the last, shorter one has a plan of its own.
+///
+/// # Errors
+/// When the rows do not fit the network or the device fails.
+pub fn predict_rows(predictor: &mut Predictor, rows: &Rows) -> Result<Vec<f32>> {
+    let mut outputs = Vec::new();
+    let count = rows.count();
+    for start in (0..count).step_by(BATCH) {
+        let batch = BATCH.min(count - start);
+        let range = start * rows.width..(start + batch) * rows.width;
+        let values: Vec<f32> = range.map(|i| rows.features.value(i)).collect();
+        outputs.extend(predictor.run(batch, [1, 1], &values)?);
+    }
+    Ok(outputs)
+}
+
+/// Accuracy (or R squared) and mean loss, in f64.
+fn score_rows(rows: &Rows, loss: Loss, outputs: &[f32]) -> [f64; 2] {
+    let count = rows.count();
+    let width = outputs.len() / count;
+    let mut total = 0.0;
+    let mut right = 0usize;
+    for (i, output) in outputs.chunks(width).enumerate() {
+        let target = &rows.targets[i * rows.target_width..(i + 1) * rows.target_width];
+        let prediction = class_of(output, loss);
+        right += usize::from(rows.classes.is_some() && prediction == target[0] as usize);
+        total += row_loss(loss, output, target);
+    }
+    let mean_loss = total / count as f64;
+    let score = match rows.classes {
+        Some(_) => right as f64 / count as f64,
+        None => {
+            let mean: f64 = rows.targets.iter().map(|&t| f64::from(t)).sum::<f64>() / rows.targets.len() as f64;
+            let spread: f64 = rows.targets.iter().map(|&t| (f64::from(t) - mean).powi(2)).sum();
+            let error: f64 =
+                rows.targets.iter().zip(outputs).map(|(&t, &y)| (f64::from(t) - f64::from(y)).powi(2)).sum();
+            1.0 - error / spread
+        }
+    };
+    [score, mean_loss]
+}
+
+/// The class that an output stands for: the largest of several, or whether a single one is above one half (above 0 for
+/// logits).
+pub fn class_of(output: &[f32], loss: Loss) -> usize {
+    match output {
+        [one] => usize::from(*one > if loss == Loss::Bce { 0.5 } else { 0.0 }),
+        many => (0..many.len()).max_by(|&a, &b| many[a].total_cmp(&many[b])).unwrap_or(0),
+    }
+}
+
+/// The loss of one row, with the operator's formulas.
+fn row_loss(loss: Loss, output: &[f32], target: &[f32]) -> f64 {
+    let mean = |f: &dyn Fn(f64, f64) -> f64| {
+        let pairs = output.iter().zip(target).map(|(&x, &t)| f(f64::from(x), f64::from(t)));
+        pairs.sum::<f64>() / output.len() as f64
+    };
+    match loss {
+        Loss::Mse => mean(&|x, t| (x - t).powi(2)),
+        Loss::Mae => mean(&|x, t| (x - t).abs()),
+        Loss::Huber(delta) => {
+            let delta = f64::from(delta);
+            mean(&|x, t| {
+                let d = (x - t).abs();
+                if d <= delta { d * d / 2.0 } else { delta * (d - delta / 2.0) }
+            })
+        }
+        Loss::Charbonnier(epsilon) => mean(&|x, t| ((x - t).powi(2) + f64::from(epsilon).powi(2)).sqrt()),
+        Loss::Bce => mean(&|x, t| -(t * x.ln().max(-100.0) + (1.0 - t) * (1.0 - x).ln().max(-100.0))),
+        Loss::BceWithLogits => mean(&|x, t| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p()),
+        Loss::CrossEntropy(smoothing) => {
+            let max = output.iter().fold(f64::MIN, |m, &x| m.max(f64::from(x)));
+            let log_sum = output.iter().map(|&x| (f64::from(x) - max).exp()).sum::<f64>().ln() + max;
+            let (smoothing, classes) = (f64::from(smoothing), output.len() as f64);
+            let right = log_sum - f64::from(output[target[0] as usize]);
+            let even: f64 = output.iter().map(|&x| log_sum - f64::from(x)).sum::<f64>() / classes;
+            (1.0 - smoothing) * right + smoothing * even
+        }
+    }
+}
+
+/// Refuses rows that a network cannot take.
+///
+/// # Errors
+/// Naming both widths.
+pub fn check_rows(network: &Network, rows: &Rows) -> Result<()> {
+    let width = match network.input() {
+        crate::network::Input::Rows(width) => width,
+        crate::network::Input::Image([h, w, c]) => h * w * c,
+        crate::network::Input::Picture { .. } => return Ok(()),
+    };
+    if width != rows.width {
+        return Err(Error::input(format!(
+            "network: its input takes {width} values, the data has rows of {}",
+            rows.width
+        )));
+    }
+    Ok(())
+}

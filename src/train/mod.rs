@@ -1,0 +1,19 @@
+//! From a recipe to a trained network: the loop, what it writes, and how it goes on.
+
+mod checkpoint;
+mod judge;
+mod metrics;
+mod prepare;
+mod recipe;
+mod report;
+mod run;
+mod schedule;
+mod trainer;
+
+pub use checkpoint::{Checkpoint, Storage, TrainingState};
+pub use judge::{Judge, check_rows, class_of, predict_rows};
+pub use recipe::{DataSpec, LossSpec, OptimizerSpec, Recipe, Rule, ValidateSpec};
+pub use report::{Progress, Report, Silent, Stop, Validation};
+pub use run::{Summary, run};
+pub use schedule::{Curve, Schedule};
+pub use trainer::{Resident, Room, Setup, Trainer, layout};

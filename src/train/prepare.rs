@@ -1,0 +1,197 @@
+//! The data of a recipe, ready for the device.
+
+use std::path::PathBuf;
+
+use super::judge::{Judge, check_rows};
+use super::report::Report;
+use super::{DataSpec, Recipe, Resident, Room, Trainer};
+use crate::data::{
+    Degradation, Folder, FolderOptions, PairOptions, Pictures, Prefetch, Rows, csv, idx, lessons, procedural,
+};
+use crate::graph::Loss;
+use crate::image::Picture;
+use crate::network::Input;
+use crate::{Error, Result};
+
+/// Data to learn from, data to be judged by.
+pub(super) struct Prepared {
+    /// What the device is given first; later shards come through [`Prepared::feed`].
+    pub(super) resident: Resident,
+    pub(super) room: Room,
+    pub(super) judge: Judge,
+    pub(super) classes: Vec<String>,
+    shards: Option<Shards>,
+}
+
+/// Shards that take turns on the device.
+struct Shards {
+    folder: std::sync::Arc<Folder>,
+    steps: u64,
+    next: Option<Prefetch<Pictures>>,
+}
+
+impl Prepared {
+    fn fixed(resident: Resident, judge: Judge, classes: Vec<String>) -> Self {
+        Prepared { room: Room::of(&resident), resident, judge, classes, shards: None }
+    }
+
+    /// The step at which the next shard is due.
+    pub(super) fn boundary(&self, step: u64) -> u64 {
+        self.shards.as_ref().map_or(u64::MAX, |s| (step / s.steps + 1) * s.steps)
+    }
+
+    /// Puts the shard of the next step on the device, when it is another than the one there; `first` says that a run
+    /// begins or goes on.
+    pub(super) fn feed(&mut self, trainer: &mut Trainer, first: bool) -> Result<()> {
+        let Some(shards) = &mut self.shards else { return Ok(()) };
+        let step = trainer.step();
+        if step % shards.steps != 0 && !first {
+            return Ok(());
+        }
+        let number = step / shards.steps;
+        let next = match &mut shards.next {
+            Some(next) => next,
+            None => {
+                let folder = std::sync::Arc::clone(&shards.folder);
+                shards.next.insert(Prefetch::new(number, move |n| folder.shard(n))?)
+            }
+        };
+        trainer.set_data(&Resident::Pictures(next.take()?))
+    }
+}
+
+/// Reads or draws what `[data]` and `[validate]` ask for.
+pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepared> {
+    match &recipe.data {
+        DataSpec::Idx { path } => {
+            let train = idx::load(path, idx::Split::Train, None)?;
+            let test = idx::load(path, idx::Split::Test, train.classes)?;
+            rows(recipe, train, test, Vec::new())
+        }
+        DataSpec::Csv { path, target, classes, holdout } => {
+            let column = match target {
+                None => csv::Column::Index(-1),
+                Some(name) => name.parse().map_or_else(|_| csv::Column::Name(name.clone()), csv::Column::Index),
+            };
+            let target = match classes {
+                true => csv::Target::Class { column, names: None },
+                false => csv::Target::Values(vec![column]),
+            };
+            let table = csv::load(path, &csv::Options::new(target))?;
+            let (train, test) = table.rows.split(*holdout, recipe.seed)?;
+            rows(recipe, train, test, table.classes)
+        }
+        DataSpec::Spirals { points, classes } => {
+            let draw = |seed: u32, count| lessons::spirals(u64::from(seed), count, *classes, 0.02);
+            let (train, test) = (draw(recipe.seed, *points), draw(recipe.seed ^ 1, points / 5 + 1));
+            rows(recipe, train, test, Vec::new())
+        }
+        DataSpec::Digits { pictures } => {
+            let draw = |seed: u32, count| lessons::digits(u64::from(seed), count);
+            let (train, test) = (draw(recipe.seed, *pictures), draw(recipe.seed ^ 1, pictures / 5 + 1));
+            rows(recipe, train, test, Vec::new())
+        }
+        DataSpec::Procedural { pictures, size, patch } => drawn(recipe, *pictures, *size, *patch),
+        DataSpec::Images { train, exclude, patch, rescale, max_pixels, budget_mib, blur, jpeg, noise } => {
+            let mut options = FolderOptions::new(pair_options(recipe, *patch));
+            options.rescale = rescale.clone();
+            options.max_pixels = Some(*max_pixels);
+            options.budget = budget_mib << 20;
+            options.seed = recipe.seed;
+            options.exclude = exclude.iter().chain(&recipe.validate.folders).cloned().collect();
+            options.pairs.degradation = Degradation {
+                blur: (*blur > 0.0).then_some([0.0, *blur as f32]),
+                noise: (*noise > 0.0).then_some([0.0, *noise as f32]),
+                jpeg: (*jpeg > 0).then_some([*jpeg, 100]),
+            };
+            let judge = Judge::pictures(truths(&recipe.validate.folders)?, scale(recipe))?;
+            let folder = Folder::open(train, options)?;
+            for warning in folder.report().warnings() {
+                report.note(&warning);
+            }
+            let found = folder.report();
+            let mib = found.bytes >> 20;
+            let shards = folder.shards();
+            report.note(&format!("{} pictures, {} pairs, {mib} MiB in {shards} shards", found.pictures, found.pairs));
+            shards_of(recipe, folder, judge, *patch)
+        }
+    }
+}
+
+fn rows(recipe: &Recipe, train: Rows, test: Rows, classes: Vec<String>) -> Result<Prepared> {
+    check_rows(&recipe.network, &train)?;
+    let loss = recipe.loss().loss();
+    if matches!(loss, Loss::CrossEntropy(_)) && train.classes.is_none() {
+        return Err(Error::input(
+            "loss.kind: cross_entropy needs classes; use mse, mae, huber or charbonnier for values",
+        ));
+    }
+    if let (Loss::CrossEntropy(_), Some(count)) = (loss, train.classes) {
+        let outputs = outputs(recipe)?;
+        if outputs < count {
+            let why = format!("it has {outputs} outputs, the data has {count} classes");
+            return Err(Error::input(format!("network: {why}")));
+        }
+    }
+    Ok(Prepared::fixed(Resident::Rows(train), Judge::rows(test, loss), classes))
+}
+
+/// Width of the network's output.
+fn outputs(recipe: &Recipe) -> Result<usize> {
+    let (graph, _, y) = recipe.network.graph(2, [16, 16], crate::network::Mode::Infer)?;
+    Ok(graph.shape(y).columns())
+}
+
+fn scale(recipe: &Recipe) -> usize {
+    match recipe.network.input() {
+        Input::Picture { scale, .. } => scale,
+        Input::Rows(_) | Input::Image(_) => 1,
+    }
+}
+
+fn pair_options(recipe: &Recipe, patch: usize) -> PairOptions {
+    let Input::Picture { channels, scale, prepared } = recipe.network.input() else {
+        unreachable!("the recipe was checked: pictures come with a network that enlarges")
+    };
+    PairOptions { upsampled_input: prepared, ..PairOptions::new(scale, channels, patch) }
+}
+
+/// Drawn pictures to learn from, others to be judged by.
+fn drawn(recipe: &Recipe, count: usize, size: usize, patch: usize) -> Result<Prepared> {
+    let seed = u64::from(recipe.seed) << 32;
+    let options = pair_options(recipe, patch);
+    let resident = Resident::Pictures(procedural::pictures(seed, count, size, &options)?);
+    let judge = match recipe.validate.folders.is_empty() {
+        false => truths(&recipe.validate.folders)?,
+        true => {
+            let first = seed + count as u64;
+            (first..first + recipe.validate.pictures.max(1) as u64)
+                .map(|s| procedural::dead_leaves(s, size, size).to_picture())
+                .collect()
+        }
+    };
+    Ok(Prepared::fixed(resident, Judge::pictures(judge, scale(recipe))?, Vec::new()))
+}
+
+/// Ground truth of validation folders.
+fn truths(folders: &[PathBuf]) -> Result<Vec<Picture>> {
+    if folders.is_empty() {
+        return Err(Error::input("validate.folders: name at least one folder of pictures to be judged by"));
+    }
+    let files = crate::data::list(folders)?;
+    files.iter().map(Picture::open).collect()
+}
+
+fn shards_of(recipe: &Recipe, folder: Folder, judge: Judge, patch: usize) -> Result<Prepared> {
+    let first = folder.shard(0)?;
+    if folder.is_fixed() {
+        return Ok(Prepared::fixed(Resident::Pictures(first), judge, Vec::new()));
+    }
+    // A shard stays while its pixels are seen about once.
+    let [count, low, high] = folder.room();
+    let patches = low / (patch * patch * first.channels);
+    let steps = (patches / recipe.batch).max(1) as u64;
+    let room = Room { count, low, high };
+    let shards = Shards { folder: std::sync::Arc::new(folder), steps, next: None };
+    Ok(Prepared { resident: Resident::Pictures(first), room, judge, classes: Vec::new(), shards: Some(shards) })
+}

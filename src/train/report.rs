@@ -1,0 +1,89 @@
+//! What a run tells while it goes on.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Progress of a run, every few tenths of a second.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Updates done.
+    pub step: u64,
+    /// Updates in all.
+    pub steps: u64,
+    /// Mean loss since the last report.
+    pub loss: f32,
+    /// Updates per second since the last report.
+    pub rate: f64,
+}
+
+/// Scores of one validation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validation {
+    /// Updates done.
+    pub step: u64,
+    /// Name and value of each score, the one that decides about the best checkpoint first; higher is better for it.
+    pub scores: Vec<(String, f64)>,
+    /// The same scores of the baseline (bicubic), where there is one.
+    pub baseline: Vec<(String, f64)>,
+    /// Whether it is the best so far.
+    pub best: bool,
+}
+
+impl Validation {
+    /// `PSNR 31.20 dB (bicubic 29.80), SSIM 0.9012 (0.8801)`
+    pub fn line(&self) -> String {
+        let part = |(i, (name, value)): (usize, &(String, f64))| match self.baseline.get(i) {
+            Some((_, base)) => format!("{name} {} (bicubic {})", number(name, *value), number(name, *base)),
+            None => format!("{name} {}", number(name, *value)),
+        };
+        self.scores.iter().enumerate().map(part).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A score with its unit and as many digits as mean something.
+fn number(name: &str, value: f64) -> String {
+    match name {
+        "PSNR" => format!("{value:.2} dB"),
+        "accuracy" => format!("{:.2} %", 100.0 * value),
+        _ => format!("{value:.4}"),
+    }
+}
+
+/// Listens to a run.
+pub trait Report {
+    /// Something worth a line: what is loaded, what is skipped.
+    fn note(&mut self, line: &str);
+    /// The run goes on.
+    fn progress(&mut self, progress: &Progress);
+    /// The network was judged.
+    fn validated(&mut self, validation: &Validation);
+}
+
+/// Hears nothing.
+pub struct Silent;
+
+impl Report for Silent {
+    fn note(&mut self, _: &str) {}
+    fn progress(&mut self, _: &Progress) {}
+    fn validated(&mut self, _: &Validation) {}
+}
+
+/// Asks a run to finish its step, save and leave.
+#[derive(Debug, Default)]
+pub struct Stop(AtomicBool);
+
+impl Stop {
+    /// A request that nobody has made yet.
+    pub const fn new() -> Self {
+        Stop(AtomicBool::new(false))
+    }
+
+    /// Makes the request.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was made.
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

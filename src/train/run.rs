@@ -1,0 +1,198 @@
+//! A training run: a recipe in, a directory out.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::judge::Judge;
+use super::metrics::{Metrics, Row};
+use super::prepare::{Prepared, prepare};
+use super::report::{Progress, Report, Stop, Validation};
+use super::{Checkpoint, Recipe, Setup, Storage, Trainer};
+use crate::device::Device;
+use crate::image::SaveOptions;
+use crate::{Error, Result, files};
+
+/// Seconds between two progress reports.
+const REPORT: f64 = 0.25;
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Updates done.
+    pub step: u64,
+    /// The last validation.
+    pub last: Option<Validation>,
+    /// The best value of the deciding score.
+    pub best: Option<f64>,
+    /// Seconds of training, earlier parts of a resumed run included.
+    pub seconds: f64,
+    /// Whether it was asked to stop early.
+    pub stopped: bool,
+    /// The run's folder.
+    pub folder: PathBuf,
+}
+
+/// Trains by a recipe. Everything lands in `folder`: `recipe.toml`, `metrics.csv`, `checkpoint.safetensors`,
+/// `best.safetensors`, `curves.svg`, `samples/`.
+///
+/// # Errors
+/// Before anything is written, when recipe, data or device do not fit; with `resume`, when the folder's checkpoint is not
+/// of this recipe. During the run, when the device fails or the loss is not finite: the last checkpoint stays.
+pub fn run(
+    recipe: &Recipe,
+    device: &Device,
+    folder: &Path,
+    resume: bool,
+    stop: &Stop,
+    report: &mut dyn Report,
+) -> Result<Summary> {
+    let path = folder.join("checkpoint.safetensors");
+    let earlier = match (resume, path.exists()) {
+        (true, true) => Some(Checkpoint::open(&path)?),
+        (true, false) => return Err(Error::input(format!("{}: no checkpoint to resume from", path.display()))),
+        (false, true) => {
+            let folder = folder.display();
+            return Err(Error::input(format!("{folder}: holds a run already; pass --resume, or another --out")));
+        }
+        (false, false) => None,
+    };
+    if let Some(earlier) = &earlier {
+        if earlier.network != recipe.network {
+            return Err(Error::input(format!("{}: was written for another [network]", path.display())));
+        }
+    }
+    let start = recipe.start.as_deref().map(Checkpoint::open).transpose()?;
+    let mut prepared = prepare(recipe, report)?;
+    let setup = Setup {
+        network: recipe.network.clone(),
+        loss: recipe.loss().loss(),
+        rule: recipe.optimizer.rule()?,
+        clip: recipe.optimizer.clip,
+        average: recipe.optimizer.average,
+        batch: recipe.batch,
+        seed: recipe.seed,
+    };
+    let mut trainer = Trainer::new(device.executor()?, setup, &prepared.resident, prepared.room)?;
+    let mut best = None;
+    if let Some(start) = start {
+        let (taken, all) = trainer.start_from(&start.weights)?;
+        report.note(&format!(
+            "took {taken} of {all} weights from {}",
+            recipe.start.as_deref().unwrap_or(Path::new("")).display()
+        ));
+    }
+    if let Some(earlier) = &earlier {
+        let training = earlier
+            .training
+            .as_ref()
+            .ok_or_else(|| Error::input(format!("{}: has weights only, no state to go on from", path.display())))?;
+        trainer.resume(&earlier.weights, training)?;
+        best = training.best;
+        report.note(&format!("goes on from step {}", training.step));
+    }
+    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    files::replace(&folder.join("recipe.toml"), recipe.to_toml().as_bytes())?;
+    let metrics = Metrics::open(folder, prepared.judge.columns(), trainer.step())?;
+    let before = metrics.seconds();
+    Run { recipe, device, folder, trainer, metrics, best, begun: Instant::now(), before }.go(
+        &mut prepared,
+        stop,
+        report,
+    )
+}
+
+struct Run<'a> {
+    recipe: &'a Recipe,
+    device: &'a Device,
+    folder: &'a Path,
+    trainer: Trainer,
+    metrics: Metrics,
+    best: Option<f64>,
+    begun: Instant,
+    before: f64,
+}
+
+impl Run<'_> {
+    fn go(mut self, prepared: &mut Prepared, stop: &Stop, report: &mut dyn Report) -> Result<Summary> {
+        let (steps, every) = (self.recipe.steps, self.recipe.validate.every);
+        let (mut chunk, mut last, mut pending) = (1u64, None, Vec::new());
+        prepared.feed(&mut self.trainer, true)?;
+        while self.trainer.step() < steps && !stop.requested() {
+            let at = self.trainer.step();
+            let until = (at + chunk).min(steps).min((at / every + 1) * every).min(prepared.boundary(at));
+            let begun = Instant::now();
+            let schedule = &self.recipe.schedule;
+            let lr = self.recipe.optimizer.lr;
+            self.trainer.advance(until - at, |step| schedule.rate(lr, step, steps))?;
+            let losses = self.trainer.losses()?;
+            let took = begun.elapsed().as_secs_f64();
+            let mean = losses.iter().sum::<f32>() / losses.len().max(1) as f32;
+            pending.extend(losses);
+            report.progress(&Progress { step: until, steps, loss: mean, rate: (until - at) as f64 / took });
+            // As many steps at a time as fit between two reports.
+            chunk = ((chunk as f64 * REPORT / took.max(1e-6)) as u64).clamp(1, (4 * chunk).min(10_000));
+            if until % every == 0 || until == steps {
+                last = Some(self.validate(&mut prepared.judge, &mut pending, report)?);
+                self.save(&prepared.classes)?;
+            }
+            if until < steps {
+                prepared.feed(&mut self.trainer, false)?;
+            }
+        }
+        let stopped = self.trainer.step() < steps;
+        if last.is_none() || stopped {
+            if self.trainer.step() > 0 && !pending.is_empty() {
+                last = Some(self.validate(&mut prepared.judge, &mut pending, report)?);
+            }
+            self.save(&prepared.classes)?;
+        }
+        self.metrics.draw(last.as_ref())?;
+        self.picture(&mut prepared.judge)?;
+        let seconds = self.before + self.begun.elapsed().as_secs_f64();
+        let folder = self.folder.to_path_buf();
+        Ok(Summary { step: self.trainer.step(), last, best: self.best, seconds, stopped, folder })
+    }
+
+    /// Judges the averaged weights, adds a row to the table, and keeps them if they are the best so far.
+    fn validate(&mut self, judge: &mut Judge, pending: &mut Vec<f32>, report: &mut dyn Report) -> Result<Validation> {
+        let (network, step) = (&self.recipe.network, self.trainer.step());
+        let weights = self.trainer.averaged()?;
+        let mut validation = judge.validate(self.device, network, &weights, step)?;
+        let score = validation.scores[0].1;
+        validation.best = self.best.is_none_or(|best| score > best);
+        if validation.best {
+            self.best = Some(score);
+            let (network, weights) = network.collapse(&weights)?;
+            let mut best = Checkpoint::new(network, weights);
+            best.notes.insert("validation".into(), validation.line());
+            best.notes.insert("steps".into(), step.to_string());
+            best.save(&self.folder.join("best.safetensors"), Storage::F32)?;
+        }
+        let loss = pending.iter().map(|&l| f64::from(l)).sum::<f64>() / pending.len().max(1) as f64;
+        pending.clear();
+        let lr = f64::from(self.recipe.schedule.rate(self.recipe.optimizer.lr, step, self.recipe.steps));
+        let seconds = self.before + self.begun.elapsed().as_secs_f64();
+        let scores = validation.scores.iter().map(|s| s.1).collect();
+        self.metrics.push(Row { step, loss, lr, seconds, scores })?;
+        report.validated(&validation);
+        Ok(validation)
+    }
+
+    fn save(&mut self, classes: &[String]) -> Result<()> {
+        let weights = self.trainer.weights()?;
+        let training = Some(self.trainer.training_state(self.best)?);
+        let mut checkpoint = Checkpoint::new(self.recipe.network.clone(), weights);
+        checkpoint.classes = classes.to_vec();
+        checkpoint.training = training;
+        checkpoint.save(&self.folder.join("checkpoint.safetensors"), Storage::F32)
+    }
+
+    fn picture(&mut self, judge: &mut Judge) -> Result<()> {
+        let Some(sample) = judge.sample()? else { return Ok(()) };
+        let samples = self.folder.join("samples");
+        std::fs::create_dir_all(&samples).map_err(|e| Error::io(&samples, e))?;
+        let options = SaveOptions { overwrite: true, ..SaveOptions::default() };
+        sample.save(samples.join("bicubic-network-truth.png"), &options)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! The learning rate over time.
+
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate moves from step to step. In a recipe: `[schedule]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schedule {
+    /// The shape of the curve after the warm-up.
+    pub kind: Curve,
+    /// Steps over which the rate rises linearly from zero.
+    pub warmup: u64,
+    /// Share of the rate that is left at the last step (cosine, linear).
+    pub last: f32,
+    /// Steps between cuts (step).
+    pub every: u64,
+    /// Factor of each cut (step).
+    pub factor: f32,
+}
+
+/// Shape of a learning-rate curve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Curve {
+    /// Always the same.
+    Constant,
+    /// Half a cosine down to `last` (Loshchilov & Hutter 2017, without restarts).
+    Cosine,
+    /// A straight line down to `last`.
+    Linear,
+    /// Multiplied by `factor` after every `every` steps.
+    Step,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Schedule { kind: Curve::Constant, warmup: 0, last: 0.002, every: 1000, factor: 0.5 }
+    }
+}
+
+impl Schedule {
+    /// The rate of step `step` (from 1) of `steps`, for the base rate `rate`.
+    pub fn rate(&self, rate: f32, step: u64, steps: u64) -> f32 {
+        let (rate, last) = (f64::from(rate), f64::from(self.last));
+        if step <= self.warmup {
+            return (rate * step as f64 / self.warmup as f64) as f32;
+        }
+        let done = (step - self.warmup - 1) as f64 / (steps.saturating_sub(self.warmup + 1)).max(1) as f64;
+        let done = done.min(1.0);
+        let share = match self.kind {
+            Curve::Constant => 1.0,
+            Curve::Cosine => last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            Curve::Linear => last + (1.0 - last) * (1.0 - done),
+            Curve::Step => f64::from(self.factor).powf(((step - 1) / self.every.max(1)) as f64),
+        };
+        (rate * share) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cosine_starts_at_the_rate_and_ends_at_the_last_share() {
+        let schedule = Schedule { kind: Curve::Cosine, warmup: 10, last: 0.01, ..Schedule::default() };
+        assert!((schedule.rate(1.0, 5, 100) - 0.5).abs() < 1e-6);
+        assert!((schedule.rate(1.0, 11, 100) - 1.0).abs() < 1e-6);
+        assert!((schedule.rate(1.0, 100, 100) - 0.01).abs() < 1e-6);
+        assert!(schedule.rate(1.0, 60, 100) < schedule.rate(1.0, 59, 100));
+    }
+
+    #[test]
+    fn steps_cut_by_the_factor() {
+        let schedule = Schedule { kind: Curve::Step, every: 10, factor: 0.5, ..Schedule::default() };
+        assert_eq!([1, 10, 11, 21].map(|s| schedule.rate(1.0, s, 100)), [1.0, 1.0, 0.5, 0.25]);
+    }
+}
