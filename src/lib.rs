@@ -10,6 +10,7 @@ mod files;
 pub mod gpu;
 pub mod graph;
 pub mod image;
+pub mod models;
 pub mod network;
 pub mod predict;
 pub mod train;

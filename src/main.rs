@@ -1,3 +1,9 @@
-//! The command line.
+//! The command line program.
 
-fn main() {}
+#![deny(missing_docs)]
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

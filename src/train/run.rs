@@ -94,11 +94,13 @@ pub fn run(
     files::replace(&folder.join("recipe.toml"), recipe.to_toml().as_bytes())?;
     let metrics = Metrics::open(folder, prepared.judge.columns(), trainer.step())?;
     let before = metrics.seconds();
-    Run { recipe, device, folder, trainer, metrics, best, begun: Instant::now(), before }.go(
-        &mut prepared,
-        stop,
-        report,
-    )
+    let (classes, begun) = (prepared.classes.clone(), Instant::now());
+    Run { recipe, device, folder, trainer, classes, metrics, best, begun, before }.go(&mut prepared, stop, report)
+}
+
+/// The loss that a network was trained by says how its outputs are read: kept with the weights.
+fn loss_note(recipe: &Recipe) -> String {
+    serde_json::to_string(&recipe.loss()).expect("plain data")
 }
 
 struct Run<'a> {
@@ -106,6 +108,7 @@ struct Run<'a> {
     device: &'a Device,
     folder: &'a Path,
     trainer: Trainer,
+    classes: Vec<String>,
     metrics: Metrics,
     best: Option<f64>,
     begun: Instant,
@@ -133,7 +136,7 @@ impl Run<'_> {
             chunk = ((chunk as f64 * REPORT / took.max(1e-6)) as u64).clamp(1, (4 * chunk).min(10_000));
             if until % every == 0 || until == steps {
                 last = Some(self.validate(&mut prepared.judge, &mut pending, report)?);
-                self.save(&prepared.classes)?;
+                self.save()?;
             }
             if until < steps {
                 prepared.feed(&mut self.trainer, false)?;
@@ -144,7 +147,7 @@ impl Run<'_> {
             if self.trainer.step() > 0 && !pending.is_empty() {
                 last = Some(self.validate(&mut prepared.judge, &mut pending, report)?);
             }
-            self.save(&prepared.classes)?;
+            self.save()?;
         }
         self.metrics.draw(last.as_ref())?;
         self.picture(&mut prepared.judge)?;
@@ -166,6 +169,8 @@ impl Run<'_> {
             let mut best = Checkpoint::new(network, weights);
             best.notes.insert("validation".into(), validation.line());
             best.notes.insert("steps".into(), step.to_string());
+            best.notes.insert("loss".into(), loss_note(self.recipe));
+            best.classes = self.classes.clone();
             best.save(&self.folder.join("best.safetensors"), Storage::F32)?;
         }
         let loss = pending.iter().map(|&l| f64::from(l)).sum::<f64>() / pending.len().max(1) as f64;
@@ -178,11 +183,12 @@ impl Run<'_> {
         Ok(validation)
     }
 
-    fn save(&mut self, classes: &[String]) -> Result<()> {
+    fn save(&mut self) -> Result<()> {
         let weights = self.trainer.weights()?;
         let training = Some(self.trainer.training_state(self.best)?);
         let mut checkpoint = Checkpoint::new(self.recipe.network.clone(), weights);
-        checkpoint.classes = classes.to_vec();
+        checkpoint.classes = self.classes.clone();
+        checkpoint.notes.insert("loss".into(), loss_note(self.recipe));
         checkpoint.training = training;
         checkpoint.save(&self.folder.join("checkpoint.safetensors"), Storage::F32)
     }

@@ -1,0 +1,105 @@
+//! `wgrad eval`: how good networks are.
+
+mod pictures;
+mod published;
+mod rows;
+mod show;
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use wgrad::image::protocol::Baseline;
+use wgrad::{Error, Result};
+
+use super::console::Console;
+use super::{Common, Outcome, interrupt, output};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A classifier or another network of rows, to be scored on --data
+    #[arg(conflicts_with = "hr", requires = "data")]
+    checkpoint: Option<PathBuf>,
+    /// Folders of high-resolution pictures: each is shrunk, enlarged and compared
+    #[arg(long, num_args = 1.., required_unless_present = "checkpoint", requires = "scale")]
+    hr: Vec<PathBuf>,
+    /// Enlargement
+    #[arg(long, short, value_parser = clap::value_parser!(u8).range(2..=4))]
+    scale: Option<u8>,
+    /// Models to score, by name or file
+    #[arg(long, short, value_name = "NAME|FILE")]
+    model: Vec<PathBuf>,
+    /// What stands first for comparison
+    #[arg(long, value_enum, default_value_t = Reference::Bicubic)]
+    baseline: Reference,
+    /// Add figures from the literature, marked as such
+    #[arg(long)]
+    published: bool,
+    /// A row per picture
+    #[arg(long)]
+    per_image: bool,
+    /// Average over eight flips and rotations
+    #[arg(long)]
+    ensemble: bool,
+    /// Write the enlarged pictures to this folder, which is made
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Print CSV
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// A folder of MNIST's four files, or a CSV table with a target column
+    #[arg(long, requires = "checkpoint", value_name = "FOLDER|CSV")]
+    data: Option<PathBuf>,
+    /// The table's target column, by name or place; the last when not given
+    #[arg(long, requires = "data", allow_hyphen_values = true)]
+    target: Option<String>,
+}
+
+/// Bicubic enlargement as a baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Reference {
+    /// Of luma in floating point: what published tables have
+    Bicubic,
+    /// Of the 8-bit picture: what a program does that reads and writes files
+    BicubicRgb,
+    /// None
+    None,
+}
+
+impl Reference {
+    fn baseline(self) -> Option<(&'static str, Baseline)> {
+        match self {
+            Reference::Bicubic => Some(("bicubic", Baseline::Luma)),
+            Reference::BicubicRgb => Some(("bicubic-rgb", Baseline::Rgb)),
+            Reference::None => None,
+        }
+    }
+}
+
+pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<Outcome> {
+    if let (Some(checkpoint), Some(data)) = (&arguments.checkpoint, &arguments.data) {
+        let device = console.device(&common.device)?;
+        let validation = rows::score(checkpoint, data, arguments.target.as_deref(), &device)?;
+        show::rows(&validation, &arguments)?;
+        return Ok(Outcome::Done);
+    }
+    let scale = arguments.scale.map(usize::from).ok_or_else(|| Error::input("-s: the enlargement, 2, 3 or 4"))?;
+    let job = pictures::Job::new(&arguments, scale)?;
+    let device = console.device(&common.device)?;
+    interrupt::listen("stopping after this picture; Ctrl-C again stops at once");
+    let Some(mut results) = job.run(&device, console)? else { return Ok(Outcome::Interrupted) };
+    if arguments.published {
+        results.extend(published::rows(scale, &arguments.hr));
+    }
+    match (arguments.json, arguments.csv) {
+        (true, _) => output::json(&show::json(&results, scale))?,
+        (_, true) => output::bytes(&show::csv(&results, scale)?)?,
+        _ => output::line(&show::text(&results, scale, arguments.per_image))?,
+    }
+    if arguments.published {
+        console.note(published::SOURCE);
+    }
+    Ok(Outcome::Done)
+}

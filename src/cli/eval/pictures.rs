@@ -1,0 +1,185 @@
+//! Scores of enlargement, after the protocol of super-resolution papers.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::json;
+use wgrad::device::Device;
+use wgrad::image::score::Score;
+use wgrad::image::{Picture, Plane, SaveOptions, protocol};
+use wgrad::train::Checkpoint;
+use wgrad::upscale::{UpscaleOptions, Upscaler};
+use wgrad::{Error, Result, data};
+
+use super::Arguments;
+use crate::cli::console::Console;
+use crate::cli::{info, interrupt, model};
+
+const BAR: &str = "{bar:30} {pos}/{len}  {eta} left  {msg}";
+
+/// What is scored, and on what.
+pub struct Job<'a> {
+    arguments: &'a Arguments,
+    scale: usize,
+    folders: Vec<(PathBuf, Vec<PathBuf>)>,
+    models: Vec<(String, Checkpoint)>,
+}
+
+/// Scores of one method on one folder.
+pub struct Entry {
+    /// The folder's name.
+    pub set: String,
+    /// The method.
+    pub model: String,
+    /// Mean PSNR, dB.
+    pub psnr: f64,
+    /// Mean SSIM.
+    pub ssim: f64,
+    /// Seconds per picture, where measured.
+    pub seconds: Option<f64>,
+    /// Multiply-accumulates for an output of 1280x720.
+    pub macs: Option<u64>,
+    /// Parameters.
+    pub parameters: Option<u64>,
+    /// Each picture's score.
+    pub pictures: Vec<(String, Score)>,
+    /// Whether the figures are the literature's.
+    pub published: bool,
+}
+
+impl<'a> Job<'a> {
+    /// Finds folders and models.
+    ///
+    /// # Errors
+    /// When one is missing or a model is for another enlargement, before any work.
+    pub fn new(arguments: &'a Arguments, scale: usize) -> Result<Self> {
+        let list = |folder: &PathBuf| Ok((folder.clone(), data::list(std::slice::from_ref(folder))?));
+        let folders = arguments.hr.iter().map(list).collect::<Result<Vec<_>>>()?;
+        let open = |path: &PathBuf| {
+            let (name, checkpoint) = model::open(Some(path), Some(scale))?;
+            match checkpoint.network.input() {
+                wgrad::network::Input::Picture { .. } => Ok((name, checkpoint)),
+                _ => Err(Error::input(format!("{name}: does not enlarge pictures"))),
+            }
+        };
+        let models = arguments.model.iter().map(open).collect::<Result<Vec<_>>>()?;
+        if models.is_empty() && arguments.baseline.baseline().is_none() && !arguments.published {
+            return Err(Error::input("nothing to score: give a model by -m, or a --baseline"));
+        }
+        Ok(Job { arguments, scale, folders, models })
+    }
+
+    /// Scores everything; none when interrupted.
+    ///
+    /// # Errors
+    /// When a picture cannot be read, or the device fails.
+    pub fn run(&self, device: &Device, console: &Console) -> Result<Option<Vec<Entry>>> {
+        let mut entries = Vec::new();
+        let methods = self.models.len() + usize::from(self.arguments.baseline.baseline().is_some());
+        let all = methods * self.folders.iter().map(|(_, files)| files.len()).sum::<usize>();
+        let mut done = 0;
+        let mut upscalers = Vec::new();
+        for (name, checkpoint) in &self.models {
+            let options = UpscaleOptions { ensemble: self.arguments.ensemble, ..UpscaleOptions::default() };
+            upscalers.push((name, checkpoint, Upscaler::new(device, checkpoint, options)?));
+        }
+        let mut tick = |set: &str, file: &Path, method: &str| {
+            done += 1;
+            console.bar(done, all as u64, BAR, format!("{set}  {method}"));
+            let file = file.display().to_string();
+            console.event("picture", json!({ "file": file, "model": method, "done": done, "all": all }));
+            !interrupt::STOP.requested()
+        };
+        for (folder, files) in &self.folders {
+            let set = folder_name(folder);
+            if let Some((name, baseline)) = self.arguments.baseline.baseline() {
+                let mut entry = Entry::new(&set, name);
+                for file in files {
+                    let truth = Picture::open(file)?;
+                    let score = protocol::bicubic(&truth, self.scale, baseline).map_err(|e| named(file, &e))?;
+                    entry.pictures.push((file_name(file), score));
+                    if !tick(&set, file, name) {
+                        return Ok(None);
+                    }
+                }
+                entries.push(entry.mean());
+            }
+            for (name, checkpoint, upscaler) in &mut upscalers {
+                let (network, weights) = checkpoint.network.collapse(&checkpoint.weights)?;
+                let mut entry = Entry::new(&set, name);
+                entry.macs = Some(info::macs(&network)?);
+                entry.parameters = Some(weights.parameters() as u64);
+                let mut seconds = 0.0;
+                for file in files {
+                    let (score, took) = self.restore(file, &set, name, upscaler)?;
+                    entry.pictures.push((file_name(file), score));
+                    seconds += took / files.len() as f64;
+                    if !tick(&set, file, name) {
+                        return Ok(None);
+                    }
+                }
+                entry.seconds = Some(seconds);
+                entries.push(entry.mean());
+            }
+        }
+        console.clear();
+        Ok(Some(entries))
+    }
+
+    /// One picture: its score, and the seconds that enlarging took.
+    fn restore(&self, file: &Path, set: &str, name: &str, upscaler: &mut Upscaler) -> Result<(Score, f64)> {
+        let truth = Picture::open(file)?;
+        let low = protocol::low_resolution(&truth, self.scale).map_err(|e| named(file, &e))?;
+        let begun = Instant::now();
+        let output = upscaler.upscale(&low, &mut |_, _| {})?.map(Plane::to_eight_bits);
+        let seconds = begun.elapsed().as_secs_f64();
+        if let Some(folder) = &self.arguments.save {
+            let model = Path::new(name).file_stem().unwrap_or_default();
+            let folder = folder.join(model).join(set);
+            std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+            let stem = file.file_stem().unwrap_or_default();
+            let path = folder.join(stem).with_extension("png");
+            output.save(path, &SaveOptions { overwrite: true, ..SaveOptions::default() })?;
+        }
+        let score = protocol::compare(&output, &truth, self.scale).map_err(|e| named(file, &e))?;
+        Ok((score, seconds))
+    }
+}
+
+impl Entry {
+    fn new(set: &str, model: &str) -> Self {
+        Entry {
+            set: set.into(),
+            model: model.into(),
+            psnr: f64::NAN,
+            ssim: f64::NAN,
+            seconds: None,
+            macs: None,
+            parameters: None,
+            pictures: Vec::new(),
+            published: false,
+        }
+    }
+
+    fn mean(mut self) -> Self {
+        let count = self.pictures.len() as f64;
+        self.psnr = self.pictures.iter().map(|(_, score)| score.psnr).sum::<f64>() / count;
+        self.ssim = self.pictures.iter().map(|(_, score)| score.ssim).sum::<f64>() / count;
+        self
+    }
+}
+
+fn named(file: &Path, error: &Error) -> Error {
+    Error::input(format!("{}: {error}", file.display()))
+}
+
+/// The last part of a folder's path, whatever way it was written.
+pub fn folder_name(folder: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
+    let full = || folder.canonicalize().ok().and_then(|path| name(&path));
+    name(folder).or_else(full).unwrap_or_else(|| folder.display().to_string())
+}
+
+fn file_name(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,21 @@
+//! Ctrl-C: the first finishes what must be finished, the second kills.
+
+use wgrad::train::Stop;
+
+/// The exit code of an interrupted command.
+pub const CODE: u8 = 130;
+
+/// Asked for by the first Ctrl-C.
+pub static STOP: Stop = Stop::new();
+
+/// Listens for Ctrl-C and for requests to terminate; `first` is what the first one says.
+pub fn listen(first: &'static str) {
+    // A second handler in one process is an error, and a program without one still ends on Ctrl-C.
+    let _ = ctrlc::set_handler(move || {
+        if STOP.requested() {
+            std::process::exit(CODE.into());
+        }
+        STOP.request();
+        super::console::say(first);
+    });
+}

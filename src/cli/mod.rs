@@ -1,0 +1,114 @@
+//! The command line: one file per command, no mathematics.
+//!
+//! Results go to standard output, everything else to standard error; how commands end is decided here and nowhere else.
+
+mod completions;
+mod console;
+mod devices;
+mod eval;
+mod info;
+mod interrupt;
+mod model;
+mod output;
+mod predict;
+mod train;
+mod upscale;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use wgrad::{Error, Result};
+
+use console::{Console, Style};
+
+/// Train neural networks and enlarge pictures on any GPU, or without one.
+#[derive(Parser)]
+#[command(name = "wgrad", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Options of every command.
+#[derive(Args)]
+struct Common {
+    /// auto, cpu, an index of `wgrad devices`, or part of a name
+    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
+    device: String,
+    /// Print results and errors only
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// How progress is shown on standard error
+    #[arg(long, global = true, value_enum, default_value_t = Style::Auto)]
+    progress: Style,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a network by a recipe; without one, the built-in quick start
+    Train(train::Arguments),
+    /// Enlarge pictures
+    Upscale(upscale::Arguments),
+    /// Score networks: PSNR and SSIM of enlargement, accuracy and loss of classifiers
+    Eval(eval::Arguments),
+    /// Classes or values for tables, IDX files and pictures
+    Predict(predict::Arguments),
+    /// List the devices of this machine
+    Devices(devices::Arguments),
+    /// Describe a checkpoint
+    Info(info::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+}
+
+/// How a command ended that was not an error as a whole.
+enum Outcome {
+    /// Everything was done.
+    Done,
+    /// Some inputs failed, as already said; the others were done.
+    Partly,
+    /// A person asked it to stop; what there was is saved.
+    Interrupted,
+}
+
+/// Parses the arguments and does what they say.
+pub fn run() -> ExitCode {
+    let Arguments { command, common } = Arguments::parse();
+    let console = Console::new(common.progress, common.quiet);
+    let outcome = match command {
+        Command::Train(arguments) => train::run(arguments, &common, &console),
+        Command::Upscale(arguments) => upscale::run(arguments, &common, &console),
+        Command::Eval(arguments) => eval::run(arguments, &common, &console),
+        Command::Predict(arguments) => predict::run(arguments, &common, &console),
+        Command::Devices(arguments) => devices::run(&arguments),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    };
+    ExitCode::from(code(&outcome, &console))
+}
+
+/// The exit code: 0 all done, 1 some inputs or the work failed, 2 bad usage or input, 3 no usable device, 130
+/// interrupted.
+fn code(outcome: &Result<Outcome>, console: &Console) -> u8 {
+    let error = match outcome {
+        Ok(Outcome::Done) => return 0,
+        Ok(Outcome::Partly) => return 1,
+        Ok(Outcome::Interrupted) => return interrupt::CODE,
+        // The reader has had enough (`| head`), which is no failure.
+        Err(Error::Io { path, source })
+            if source.kind() == std::io::ErrorKind::BrokenPipe && path.as_os_str() == output::NAME =>
+        {
+            return 0;
+        }
+        Err(error) => error,
+    };
+    console.error(&error.to_string());
+    match error {
+        Error::Input(_) | Error::Io { .. } => 2,
+        Error::Device(_) => 3,
+        // Execution, NonFinite, and what the library may add: the work began and failed.
+        _ => 1,
+    }
+}

@@ -1,0 +1,53 @@
+//! Which network a command works with: a file, or one that comes with the program.
+
+use std::path::Path;
+
+use wgrad::network::{Input, Network};
+use wgrad::train::Checkpoint;
+use wgrad::{Error, Result, models};
+
+/// Opens a file or a built-in model for use, and says what to call it.
+///
+/// # Errors
+/// When there is no such file or name, naming what there is; when its enlargement is not `scale`.
+pub fn open(model: Option<&Path>, scale: Option<usize>) -> Result<(String, Checkpoint)> {
+    let (name, checkpoint) = match model {
+        Some(path) if is_file(path) => (path.display().to_string(), file(path)?),
+        Some(name) => {
+            let name = name.to_string_lossy();
+            (name.to_string(), models::find(Some(&name), scale)?)
+        }
+        None => ("built-in model".to_string(), models::find(None, scale)?),
+    };
+    if let (Some(asked), Input::Picture { scale, .. }) = (scale, checkpoint.network.input()) {
+        if asked != scale {
+            return Err(Error::input(format!(
+                "{name}: enlarges {scale} times and -s {asked} was asked for: leave -s out, or give a model for x{asked}"
+            )));
+        }
+    }
+    Ok((name, checkpoint))
+}
+
+/// Opens a file for use: of a run that goes on, the averaged weights.
+///
+/// # Errors
+/// Naming the file and what is wrong with it.
+pub fn file(path: &Path) -> Result<Checkpoint> {
+    let mut checkpoint = Checkpoint::open(path)?;
+    if let Some(average) = checkpoint.training.as_mut().and_then(|training| training.average.take()) {
+        average.iter().for_each(|(name, array)| checkpoint.weights.insert(name, array.clone()));
+    }
+    Ok(checkpoint)
+}
+
+/// Whether a model is meant as a file rather than as a name.
+fn is_file(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "safetensors") || path.components().count() > 1 || path.is_file()
+}
+
+/// The declaration's kind: `compact`.
+pub fn kind(network: &Network) -> String {
+    let value = serde_json::to_value(network).expect("a declaration is plain data");
+    value["kind"].as_str().unwrap_or_default().to_string()
+}

@@ -1,0 +1,85 @@
+//! The weights that come with the program.
+
+use crate::train::Checkpoint;
+use crate::{Error, Result};
+
+/// A network that was trained beforehand.
+struct Model {
+    name: &'static str,
+    scale: usize,
+    bytes: &'static [u8],
+}
+
+/// One entry per file of `models/`, which says beside each how it was made and what it scores:
+/// `Model { name: "tiny", scale: 2, bytes: include_bytes!("../models/tiny-x2.safetensors") }`.
+const MODELS: &[Model] = &[];
+
+/// Names that are taken when none is asked for, best first.
+const DEFAULTS: [&str; 2] = ["base", "tiny"];
+
+/// The enlargement when none is asked for.
+const DEFAULT_SCALE: usize = 2;
+
+/// All models, as `NAME-xSCALE`.
+pub fn names() -> Vec<String> {
+    MODELS.iter().map(Model::full_name).collect()
+}
+
+/// Finds a model by name (`base`, or `tiny` where there is none, when not given) and enlargement (2 when neither is
+/// given). A name may carry its enlargement: `tiny-x2`.
+///
+/// # Errors
+/// When there is none, saying what there is.
+pub fn find(name: Option<&str>, scale: Option<usize>) -> Result<Checkpoint> {
+    let fits = |model: &&Model| match name {
+        Some(name) if model.full_name() == name => scale.is_none_or(|s| s == model.scale),
+        Some(name) => model.name == name && model.scale == scale.unwrap_or(DEFAULT_SCALE),
+        None => model.scale == scale.unwrap_or(DEFAULT_SCALE),
+    };
+    let rank = |model: &&Model| DEFAULTS.iter().position(|d| *d == model.name).unwrap_or(DEFAULTS.len());
+    match MODELS.iter().filter(fits).min_by_key(rank) {
+        Some(model) => Checkpoint::decode(model.bytes, &model.full_name()),
+        None => Err(Error::input(missing(name, scale))),
+    }
+}
+
+impl Model {
+    fn full_name(&self) -> String {
+        format!("{}-x{}", self.name, self.scale)
+    }
+}
+
+fn missing(name: Option<&str>, scale: Option<usize>) -> String {
+    let asked = match (name, scale) {
+        (Some(name), Some(scale)) => format!("named {name:?} for x{scale}"),
+        (Some(name), None) => format!("named {name:?}"),
+        (None, scale) => format!("for x{}", scale.unwrap_or(DEFAULT_SCALE)),
+    };
+    let there = match names() {
+        names if names.is_empty() => "this build comes with none".to_string(),
+        names => format!("there are {}", names.join(", ")),
+    };
+    format!("no model {asked}: {there}; `wgrad train` makes one, and -m takes its file")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_opens_and_has_the_scale_of_its_name() {
+        for model in MODELS {
+            let checkpoint = find(Some(&model.full_name()), None).unwrap();
+            let crate::network::Input::Picture { scale, .. } = checkpoint.network.input() else {
+                panic!("{} does not enlarge", model.name)
+            };
+            assert_eq!(scale, model.scale);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_says_what_there_is() {
+        let error = find(Some("nonesuch"), Some(2)).unwrap_err().to_string();
+        assert!(error.contains("nonesuch") && error.contains("-m"), "{error}");
+    }
+}
