@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, everything else to standard error; how commands end is decided here and nowhere else.
 
+mod bench;
 mod completions;
 mod console;
 mod devices;
@@ -59,6 +60,8 @@ enum Command {
     Devices(devices::Arguments),
     /// Describe a checkpoint
     Info(info::Arguments),
+    /// Time the same work on the CPU and on every adapter
+    Bench(bench::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -84,6 +87,7 @@ pub fn run() -> ExitCode {
         Command::Predict(arguments) => predict::run(arguments, &common, &console),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments, &common, &console),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     ExitCode::from(code(&outcome, &console))

@@ -1,0 +1,155 @@
+//! `wgrad bench`: the same work on the CPU and on every adapter, side by side.
+
+use std::path::PathBuf;
+
+use plotters::prelude::*;
+use serde_json::json;
+use wgrad::bench::{Effort, Measurement, Workload, measure, workloads};
+use wgrad::device::Device;
+use wgrad::{Error, Result, gpu};
+
+use super::console::Console;
+use super::{Common, Outcome, output};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Parts of workload names (`W2`, `matmul`, `infer`); all when none is given
+    #[arg(value_name = "WORKLOAD")]
+    filter: Vec<String>,
+    /// Shorter repeats: a first impression
+    #[arg(long)]
+    quick: bool,
+    /// Steps queued before the device is waited for
+    #[arg(long, default_value_t = 1, value_name = "STEPS", value_parser = clap::value_parser!(u16).range(1..))]
+    wait: u16,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Draw the times as bars to an SVG file
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+}
+
+/// One workload on all devices, in their order; what failed says why.
+struct Row {
+    workload: Workload,
+    results: Vec<Result<Measurement>>,
+}
+
+pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
+    let devices = devices(&common.device)?;
+    let fits = |name: &str| {
+        let name = name.to_lowercase();
+        arguments.filter.is_empty() || arguments.filter.iter().any(|part| name.contains(&part.to_lowercase()))
+    };
+    let chosen: Vec<Workload> = workloads().into_iter().filter(|w| fits(&w.name())).collect();
+    if chosen.is_empty() {
+        let names: Vec<String> = workloads().into_iter().map(Workload::name).collect();
+        return Err(Error::Input(format!("no workload has that name; there are {}", names.join(", "))));
+    }
+    let effort = Effort { steps_per_wait: arguments.wait.into(), ..Effort::default() };
+    let effort = if arguments.quick { Effort { repeats: 3, seconds: 0.1, warm_up: 0.2, ..effort } } else { effort };
+    if !arguments.json {
+        let names: Vec<String> = devices.iter().map(|d| format!("{:>42}", d.describe())).collect();
+        output::line(&format!("{:<26}{}", "", names.join("")))?;
+        let columns = format!("{:>12} {:>8} {:>10} {:>9}", "ms", "+-%", "GFLOP/s", "x CPU").repeat(devices.len());
+        output::line(&format!("{:<26}{columns}", "workload"))?;
+    }
+    let mut rows = Vec::new();
+    for workload in chosen {
+        console.note(&format!("{} ...", workload.name()));
+        let one = |device: &Device| measure(&workload, device.executor()?.as_mut(), effort);
+        let row = Row { workload, results: devices.iter().map(one).collect() };
+        if !arguments.json {
+            output::line(&line(&row))?;
+        }
+        rows.push(row);
+    }
+    if arguments.json {
+        output::json(&rows.iter().flat_map(|row| entries(row, &devices)).collect::<Vec<_>>().into())?;
+    }
+    if let Some(path) = &arguments.plot {
+        plot(&rows, &devices)
+            .map_err(|e| Error::Input(format!("{}: {e}", path.display())))
+            .and_then(|svg| std::fs::write(path, svg).map_err(|e| Error::Io { path: path.clone(), source: e }))?;
+    }
+    let failed = rows.iter().flat_map(|row| &row.results).any(|result| result.is_err());
+    Ok(if failed { Outcome::Partly } else { Outcome::Done })
+}
+
+/// The CPU and every adapter; with `--device`, the CPU and that one.
+fn devices(request: &str) -> Result<Vec<Device>> {
+    let mut devices = vec![Device::Cpu];
+    if request == "auto" {
+        devices.extend(gpu::adapters().into_iter().map(Device::Gpu));
+    } else {
+        devices.push(Device::find(request)?);
+        devices.dedup();
+    }
+    Ok(devices)
+}
+
+fn line(row: &Row) -> String {
+    let cpu = row.results[0].as_ref().ok().map(Measurement::median);
+    let cells = row.results.iter().map(|result| match result {
+        Ok(m) => {
+            let ratio = cpu.map_or(f64::NAN, |cpu| cpu / m.median());
+            format!("{:>12.3} {:>8.1} {:>10.1} {:>9.2}", m.median(), 100.0 * m.spread(), m.gflops(), ratio)
+        }
+        Err(error) => format!("{:>42}", error.to_string().chars().take(40).collect::<String>()),
+    });
+    format!("{:<26}{}", row.workload.name(), cells.collect::<String>())
+}
+
+fn entries<'a>(row: &'a Row, devices: &'a [Device]) -> impl Iterator<Item = serde_json::Value> + 'a {
+    let cpu = row.results[0].as_ref().ok().map(Measurement::median);
+    row.results.iter().zip(devices).map(move |(result, device)| {
+        let (workload, device) = (row.workload.name(), device.describe());
+        match result {
+            Ok(m) => json!({
+                "workload": workload, "device": device, "median_ms": m.median(), "min_ms": m.milliseconds[0],
+                "milliseconds": m.milliseconds, "spread": m.spread(), "gflops": m.gflops(), "check": m.check,
+                "bytes": m.bytes, "times_cpu": cpu.map(|cpu| cpu / m.median()),
+            }),
+            Err(error) => json!({ "workload": workload, "device": device, "error": error.to_string() }),
+        }
+    })
+}
+
+/// Bars of milliseconds on a logarithmic scale, a colour for each device.
+fn plot(rows: &[Row], devices: &[Device]) -> std::result::Result<String, Box<dyn std::error::Error>> {
+    let medians = rows.iter().flat_map(|r| &r.results).filter_map(|r| r.as_ref().ok()).map(Measurement::median);
+    let (low, high) = medians.fold((f64::MAX, f64::MIN), |(l, h), m| (l.min(m), h.max(m)));
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (900, 60 + 40 * rows.len() as u32)).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .margin(10)
+            .x_label_area_size(30)
+            .y_label_area_size(170)
+            .build_cartesian_2d((low / 2.0..high * 2.0).log_scale(), 0.0..rows.len() as f64)?;
+        let name = |y: &f64| rows.get(*y as usize).map_or(String::new(), |row| row.workload.name());
+        chart
+            .configure_mesh()
+            .x_desc("milliseconds per step")
+            .disable_y_mesh()
+            .y_labels(rows.len())
+            .y_label_formatter(&name)
+            .draw()?;
+        let height = 0.8 / devices.len() as f64;
+        for (d, device) in devices.iter().enumerate() {
+            let colour = Palette99::pick(d).filled();
+            let bars = rows.iter().enumerate().filter_map(|(i, row)| {
+                let median = row.results[d].as_ref().ok()?.median();
+                let bottom = i as f64 + 0.1 + d as f64 * height;
+                Some(Rectangle::new([(low / 2.0, bottom), (median, bottom + height)], colour))
+            });
+            let legend = move |(x, y)| Rectangle::new([(x, y - 5), (x + 10, y + 5)], colour);
+            chart.draw_series(bars)?.label(device.describe()).legend(legend);
+        }
+        chart.configure_series_labels().border_style(BLACK).background_style(WHITE).draw()?;
+        area.present()?;
+    }
+    Ok(svg)
+}
