@@ -162,3 +162,42 @@ fn clipping_bounds_and_non_finite_gradients_skip() {
         assert!(p.iter().zip(want).all(|(p, w)| (p - w).abs() < 1e-6), "{p:?}, expected {want:?}");
     }
 }
+
+/// A pixel's value depends on what its window sees alone, not on where in the tile it lies or how large the tile is:
+/// upscaling in tiles leans on it.
+#[test]
+fn a_tile_equals_its_part_of_the_whole_bit_for_bit() {
+    for (ci, co, k) in [(1, 8, 5), (3, 32, 3), (8, 1, 5), (32, 1, 3), (12, 4, 3), (64, 12, 3), (16, 8, 1), (9, 1, 1)] {
+        let run = |h: usize, w: usize, x: &[f32]| {
+            let mut g = Graph::new();
+            let input = g.input("x", &[1, h, w, ci]);
+            let weights = g.parameter("w", &[k, k, ci, co], Init::Constant(0.0), Kind::Conv).unwrap();
+            let bias = g.parameter("b", &[co], Init::Constant(0.0), Kind::Plain).unwrap();
+            let window = Window { kernel: k, stride: 1, padding: k / 2 };
+            let y = g.conv2d(input, weights, bias, window).unwrap();
+            g.output(y);
+            let mut cpu = Cpu::<f32>::new();
+            let plan = Arc::new(Plan::new(&g, Options::default()).unwrap());
+            let id = cpu.load(plan.clone()).unwrap();
+            let mut draw = Draw::new(9);
+            let state: Vec<f32> = (0..plan.layout.len(Arena::Parameters)).map(|_| draw.value() as f32).collect();
+            cpu.write_state(Arena::Parameters, &state).unwrap();
+            cpu.write(id, input, x).unwrap();
+            cpu.run(id, &[clock(1, 0.0)]).unwrap();
+            cpu.read(id, y).unwrap()
+        };
+        let (h, w) = (61, 83);
+        let mut draw = Draw::new(1);
+        let x: Vec<f32> = draw.values(h * w * ci).into_iter().map(|v| v as f32).collect();
+        let whole = run(h, w, &x);
+        for (top, left, high, wide) in [(0, 0, 17, 9), (20, 31, 23, 40), (5, 70, 9, 13), (30, 3, 12, 70)] {
+            let rows = (top..top + high).flat_map(|y| x[(y * w + left) * ci..][..wide * ci].iter().copied());
+            let tile = run(high, wide, &rows.collect::<Vec<_>>());
+            let inner = |at: usize, len: usize| at + k / 2..at + len - k / 2;
+            for (y, x) in inner(top, high).flat_map(|y| inner(left, wide).map(move |x| (y, x))) {
+                let part = &tile[((y - top) * wide + x - left) * co..][..co];
+                assert!(part == &whole[(y * w + x) * co..][..co], "{ci} to {co} channels, {k}x{k}: pixel {y}, {x}");
+            }
+        }
+    }
+}

@@ -12,7 +12,8 @@ use rayon::prelude::*;
 
 use super::activation::Finish;
 use super::parallel::{self, Lanes};
-use super::real::{Real, View, multiply};
+use super::product::{View, multiply};
+use super::real::Real;
 use crate::graph::{Shape, Window};
 
 /// Elements that a band's working set should stay under: half a MiB of f32, which fits most L2 caches.

@@ -4,7 +4,8 @@ use gemm::Parallelism;
 
 use super::activation::Finish;
 use super::parallel::{self, partial_sums};
-use super::real::{Real, View, multiply};
+use super::product::{View, multiply};
+use super::real::Real;
 use crate::graph::Shape;
 
 /// `C = A B`, finished; `ta` and `tb` as in [`crate::graph::Op::MatMul`].

@@ -11,9 +11,12 @@ mod image;
 mod loss;
 mod norm;
 mod parallel;
+mod product;
 mod real;
 mod sample;
 mod step;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use std::mem::take;

@@ -289,43 +289,6 @@ impl Real for f64 {
     }
 }
 
-/// A matrix inside a buffer: element `(i, j)` stands at `i * row + j * column`. Rows may overlap.
-#[derive(Clone, Copy)]
-pub(super) struct View<'a, T> {
-    pub data: &'a [T],
-    pub row: usize,
-    pub column: usize,
-}
-
-/// `C [m, n] = A [m, k] B [k, n]` or `C += A B`; rows of `C` stand `row` elements apart.
-///
-/// Each element is summed in an order that depends on `k` alone up to 512, whatever the threads do.
-pub(super) fn multiply<T: Real>(
-    c: (&mut [T], usize),
-    [m, n, k]: [usize; 3],
-    a: View<T>,
-    b: View<T>,
-    add: bool,
-    parallelism: Parallelism,
-) {
-    let reach = |rows: usize, columns: usize, row: usize, column: usize| (rows - 1) * row + (columns - 1) * column;
-    assert!(m > 0 && n > 0 && k > 0 && c.1 >= n, "an empty product");
-    assert!(reach(m, n, c.1, 1) < c.0.len(), "C is too short");
-    assert!(reach(m, k, a.row, a.column) < a.data.len(), "A is too short");
-    assert!(reach(k, n, b.row, b.column) < b.data.len(), "B is too short");
-    // SAFETY: the last element that each operand's strides reach was checked to lie inside its slice.
-    unsafe {
-        T::gemm(
-            [m, n, k],
-            (c.0.as_mut_ptr(), c.1),
-            (a.data.as_ptr(), a.row, a.column),
-            (b.data.as_ptr(), b.row, b.column),
-            add,
-            parallelism,
-        );
-    }
-}
-
 /// The number a person meant: `0.999f32` was written 0.999, and `1 - 0.999` must not inherit its rounding.
 pub(super) fn decimal(x: f32) -> f64 {
     let mut text = [0u8; 64];

@@ -94,7 +94,7 @@ impl Claim {
         for (tensor, values) in &self.inputs {
             cpu.set_values(plan, *tensor, values).map_err(|e| e.to_string())?;
         }
-        let mut run = |cpu: &mut Cpu<f64>| cpu.run(plan, &[clock(1, 0.0)]).expect("the plan runs");
+        let run = |cpu: &mut Cpu<f64>| cpu.run(plan, &[clock(1, 0.0)]).expect("the plan runs");
         run(&mut cpu);
         let claimed: Vec<Vec<f64>> = self.gradients.iter().map(|g| cpu.values(plan, g.1).expect("an output")).collect();
         for (&(input, _), claimed) in self.gradients.iter().zip(&claimed) {
