@@ -3,7 +3,7 @@
 // 0 identity, 1 step, 2 relu, 3 leaky relu, 4 sigmoid, 5 tanh, 6 gelu, 7 gelu (tanh form), 8 silu, 9 softplus, 10 elu.
 
 fn sigmoid(x: f32) -> f32 {
-    let e = exp(-abs(x));
+    let e = exponential(-abs(x));
     return select(e, 1.0, x >= 0.0) / (1.0 + e);
 }
 
@@ -19,7 +19,7 @@ fn tanh_stable(x: f32) -> f32 {
         p = p * z - 3.33332819422e-1;
         return x + x * z * p;
     }
-    let t = 1.0 - 2.0 / (exp(2.0 * min(a, 20.0)) + 1.0);
+    let t = 1.0 - 2.0 / (exponential(2.0 * min(a, 20.0)) + 1.0);
     return select(t, -t, x < 0.0);
 }
 
@@ -36,7 +36,7 @@ fn erfc_tail(z: f32) -> f32 {
     p = p * t + 0.37409196;
     p = p * t + 1.00002368;
     p = p * t - 1.26551223;
-    return t * exp(-z * z + p);
+    return t * exponential(-z * z + p);
 }
 
 // Distribution function of the standard normal: (1 + erf(x / sqrt 2)) / 2; |x| < sqrt 2 by Cephes' erff polynomial.
@@ -72,7 +72,7 @@ fn activate(code: u32, slope: f32, x: f32) -> f32 {
         case 8u: { return x * sigmoid(x); }
         case 9u: {
             if (x > 20.0) { return x; }
-            return max(x, 0.0) + log1p(exp(-abs(x)));
+            return max(x, 0.0) + log1p(exponential(-abs(x)));
         }
         case 10u: {
             if (x > 0.0) { return x; }
@@ -90,12 +90,14 @@ fn derivative(code: u32, slope: f32, saved: f32) -> f32 {
         case 3u: { return select(slope, 1.0, saved > 0.0); }
         case 4u: { return saved * (1.0 - saved); }
         case 5u: { return 1.0 - saved * saved; }
-        case 6u: { return normal_cdf(saved) + saved * 0.3989422804 * exp(-0.5 * saved * saved); }
+        case 6u: { return normal_cdf(saved) + saved * 0.3989422804 * exponential(-0.5 * saved * saved); }
         case 7u: {
             let x = saved;
             // f = x s(2u) with u = sqrt(2/pi) (x + 0.044715 x^3).
             let s = sigmoid(1.5957691216 * (x + 0.044715 * x * x * x));
-            return s + x * s * (1.0 - s) * 1.5957691216 * (1.0 + 0.134145 * x * x);
+            // 1 - s as the mirrored sigmoid: the difference would cancel.
+            let rest = sigmoid(-1.5957691216 * (x + 0.044715 * x * x * x));
+            return s + x * s * rest * 1.5957691216 * (1.0 + 0.134145 * x * x);
         }
         case 8u: {
             let s = sigmoid(saved);

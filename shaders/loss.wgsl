@@ -22,24 +22,39 @@ const KIND: u32 = 0u;
 
 var<workgroup> sums: array<f32, 256>;
 
-// log of the sum of exp over a row of logits.
-fn log_sum_exp(first: u32) -> f32 {
+// Largest logit of a row, and the sum of exp over the row relative to it.
+fn spread(first: u32) -> vec2f {
     var top = x[first];
     for (var c = 1u; c < params.classes; c++) {
         top = max(top, x[first + c]);
     }
     var sum = 0.0;
     for (var c = 0u; c < params.classes; c++) {
-        sum += exp(x[first + c] - top);
+        sum += exponential(x[first + c] - top);
     }
-    return top + natural_log(sum);
+    return vec2f(top, sum);
+}
+
+// A bad label makes the loss NaN rather than reading elsewhere.
+fn is_class(label: f32) -> bool {
+    return is_finite(label) && label >= 0.0 && label < f32(params.classes);
+}
+
+fn not_a_number() -> f32 {
+    // In a variable: a constant expression may not be NaN.
+    var bits = 0x7fc00000u;
+    return bitcast<f32>(bits);
 }
 
 fn item(i: u32) -> f32 {
     if (KIND == 4u) {
         let first = i * params.classes;
-        let label = min(u32(max(t[i], 0.0)), params.classes - 1u);
-        let log_sum = log_sum_exp(first);
+        if (!is_class(t[i])) {
+            return not_a_number();
+        }
+        let label = u32(t[i]);
+        let row = spread(first);
+        let log_sum = row.x + natural_log(row.y);
         let hit = log_sum - x[first + label];
         if (params.value == 0.0) {
             return hit;
@@ -62,7 +77,7 @@ fn item(i: u32) -> f32 {
             let p = x[i];
             return -(t[i] * max(natural_log(p), -100.0) + (1.0 - t[i]) * max(natural_log_complement(p), -100.0));
         }
-        case 6u: { return max(x[i], 0.0) - x[i] * t[i] + log1p(exp(-abs(x[i]))); }
+        case 6u: { return max(x[i], 0.0) - x[i] * t[i] + log1p(exponential(-abs(x[i]))); }
         default: { return d * d; }
     }
 }
@@ -152,20 +167,27 @@ fn loss_grad(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
     let share = clock.loss_scale / f32(params.count);
     if (KIND == 4u) {
         let first = i * params.classes;
-        let label = min(u32(max(t[i], 0.0)), params.classes - 1u);
-        let log_sum = log_sum_exp(first);
+        if (!is_class(t[i])) {
+            for (var c = 0u; c < params.classes; c++) {
+                y[first + c] = not_a_number();
+            }
+            return;
+        }
+        let label = u32(t[i]);
+        let row = spread(first);
         let even = params.value / f32(params.classes);
         for (var c = 0u; c < params.classes; c++) {
             let wanted = even + select(0.0, 1.0 - params.value, c == label);
-            y[first + c] = share * (exp(x[first + c] - log_sum) - wanted);
+            y[first + c] = share * (exponential(x[first + c] - row.x) / row.y - wanted);
         }
         return;
     }
     let d = x[i] - t[i];
     var slope = 2.0 * d;
     switch (KIND) {
-        case 1u: { slope = sign(d); }
-        case 2u: { slope = clamp(d, -params.value, params.value); }
+        // Where neither holds d stands: 0, or NaN, which sign and clamp would hide.
+        case 1u: { slope = select(select(d, -1.0, d < 0.0), 1.0, d > 0.0); }
+        case 2u: { slope = select(select(d, -params.value, d < -params.value), params.value, d > params.value); }
         case 3u: { slope = d / sqrt(d * d + params.value * params.value); }
         // PyTorch bounds the denominator so.
         case 5u: { slope = d / max(x[i] * (1.0 - x[i]), 1e-12); }

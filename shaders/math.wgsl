@@ -10,10 +10,29 @@ fn is_finite(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
 }
 
+// exp(x) to 2 units in the last place (Cephes' expf): x = n log 2 + r, |r| <= log(2) / 2. Drivers' own exp may be off
+// by 3 + 2 |x| units. The driver's serves where the result overflows, is subnormal or NaN.
+fn exponential(x: f32) -> f32 {
+    if (!(x > -86.6 && x < 88.7)) {
+        return exp(x);
+    }
+    let n = floor(x * 1.44269504 + 0.5);
+    // log 2 in two parts: the first is exact when multiplied by a small integer.
+    let r = (x - n * 0.693359375) + n * 2.12194440e-4;
+    var p = 1.9875691500e-4;
+    p = p * r + 1.3981999507e-3;
+    p = p * r + 8.3334519073e-3;
+    p = p * r + 4.1665795894e-2;
+    p = p * r + 1.6666665459e-1;
+    p = p * r + 0.5;
+    // 2^n as 2 2^(n - 1), since n may be 128.
+    return 2.0 * (1.0 + (r + r * r * p)) * bitcast<f32>(u32(i32(n) + 126) << 23u);
+}
+
 // exp(x) - 1 without cancellation: Taylor up to x^9 for |x| <= 1/2 (error 3e-10 of the result).
 fn expm1(x: f32) -> f32 {
     if (abs(x) > 0.5) {
-        return exp(x) - 1.0;
+        return exponential(x) - 1.0;
     }
     var p = 2.7557319e-6;
     p = p * x + 2.4801587e-5;

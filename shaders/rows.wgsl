@@ -78,7 +78,7 @@ fn softmax(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: ve
     top = max_lanes(top, lane);
     var part = 0.0;
     for (var c = begin; c < params.columns; c += LANES) {
-        part += exp(a[first + c] - top);
+        part += exponential(a[first + c] - top);
     }
     let sum = sum_lanes(part, lane);
     let log_sum = natural_log(sum);
@@ -88,7 +88,7 @@ fn softmax(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: ve
             if (LOG == 1u) {
                 y[first + c] = x - log_sum;
             } else {
-                y[first + c] = exp(x) / sum;
+                y[first + c] = exponential(x) / sum;
             }
         }
     }
@@ -113,7 +113,7 @@ fn softmax_grad(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) group
     if (inside(group, lane)) {
         for (var c = begin; c < params.columns; c += LANES) {
             if (LOG == 1u) {
-                y[first + c] = dy[first + c] - exp(a[first + c]) * sum;
+                y[first + c] = dy[first + c] - exponential(a[first + c]) * sum;
             } else {
                 y[first + c] = a[first + c] * (dy[first + c] - sum);
             }

@@ -16,11 +16,15 @@ struct Params {
 
 const BYTES: u32 = 0u;  // whether the store holds bytes, four to a word, little endian
 
-// byte / 255, rounded correctly on every driver (division is not): 1/255 = 257/65536 + 1/16711680, the first product is
-// exact in f32, so that only the sum rounds.
+// byte / 255, rounded correctly on every driver, in integers: division may be off by 2.5 units, and a sum of two
+// products would be factored into one. With b = byte 2^shift in 128 .. 256 the quotient's 24 bits are b 2^24 / 255.
 fn unit(byte: u32) -> f32 {
-    let b = f32(byte);
-    return b * 0.0039215087890625 + b * 5.983840e-8;
+    if (byte == 0u) {
+        return 0.0;
+    }
+    let shift = countLeadingZeros(byte) - 24u;
+    let digits = ((byte << (shift + 24u)) + 127u) / 255u;
+    return f32(digits) * bitcast<f32>((103u - shift) << 23u);
 }
 
 fn value(i: u32) -> f32 {

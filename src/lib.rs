@@ -1,5 +1,6 @@
 //! Training of neural networks and image super-resolution with WGSL compute kernels.
 
+pub mod bench;
 pub mod cpu;
 pub mod data;
 pub mod device;

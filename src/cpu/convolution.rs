@@ -63,9 +63,14 @@ impl Geometry {
         self.k == 1 && self.stride == 1 && self.padding == 0
     }
 
-    /// Kernel rows that are interleaved in a band: all or 1.
+    /// Whether a band holds, for each output row, all kernel rows interleaved.
+    fn interleaved(&self) -> bool {
+        self.stride > 1 || self.k * self.ci < SHORT
+    }
+
+    /// Kernel rows in a band row.
     fn interleave(&self) -> usize {
-        if self.stride > 1 || self.k * self.ci < SHORT { self.k } else { 1 }
+        if self.interleaved() { self.k } else { 1 }
     }
 
     /// Patch positions per band row, the dropped ones included.
@@ -75,7 +80,7 @@ impl Geometry {
 
     /// Rows of the band for `rows` output rows.
     fn band_rows(&self, rows: usize) -> usize {
-        if self.interleave() == 1 { rows + self.k - 1 } else { rows }
+        if self.interleaved() { rows } else { rows + self.k - 1 }
     }
 
     /// Elements of one band row.
@@ -128,14 +133,14 @@ impl Geometry {
         let inside = self.w.saturating_sub(skip).min(width.saturating_sub(left));
         for (r, strip) in band.chunks_exact_mut(self.band_row()).take(self.band_rows(rows)).enumerate() {
             for ky in 0..q {
-                let y = top + (r * if q == 1 { 1 } else { self.stride } + ky) as isize;
+                let y = top + (r * self.stride + ky) as isize;
                 let row = usize::try_from(y).ok().filter(|&y| y < self.h && inside > 0);
                 let Some(y) = row else {
                     strip.chunks_exact_mut(ci).skip(ky).step_by(q).for_each(|pixel| pixel.fill(T::ZERO));
                     continue;
                 };
                 let source = &x[(y * self.w + skip) * ci..][..inside * ci];
-                if q == 1 {
+                if !self.interleaved() {
                     strip[..left * ci].fill(T::ZERO);
                     strip[left * ci..][..inside * ci].copy_from_slice(source);
                     strip[(left + inside) * ci..].fill(T::ZERO);
@@ -183,15 +188,11 @@ impl Geometry {
             }
         }
     }
-
-    fn transposed(&self) -> bool {
-        self.interleave() > 1
-    }
 }
 
 /// Elements of shared working memory that [`forward`] needs.
 pub(super) fn forward_shared(g: &Geometry) -> usize {
-    if g.transposed() { g.weights() } else { 0 }
+    if g.interleaved() { g.weights() } else { 0 }
 }
 
 /// `y = x * w`, finished.
@@ -214,7 +215,7 @@ pub(super) fn forward<T: Real>(
             finish.apply(block, at, g.co);
         });
     }
-    let w = if g.transposed() {
+    let w = if g.interleaved() {
         g.transpose(shared, w);
         &*shared
     } else {
@@ -256,16 +257,16 @@ pub(super) fn weight_grad_shared(g: &Geometry) -> usize {
 /// `dw = sum over positions of x^T dy`
 pub(super) fn weight_grad<T: Real>(dw: &mut [T], x: &[T], dy: &[T], g: Geometry, lanes: &Lanes<T>, shared: &mut [T]) {
     let (own, partials) = shared.split_at_mut(g.weights());
-    let out: &mut [T] = if g.transposed() { own } else { &mut *dw };
     if g.pointwise() {
         let pixels = dy.len() / g.co;
-        parallel::partial_sums(out, partials, pixels, 256, |range, sum| {
+        parallel::partial_sums(dw, partials, pixels, 256, |range, sum| {
             let a = View { data: &x[range.start * g.ci..], row: 1, column: g.ci };
             let b = View { data: &dy[range.start * g.co..], row: g.co, column: 1 };
             multiply((sum, g.co), [g.ci, g.co, range.len()], a, b, false, Parallelism::None);
         });
         return;
     }
+    let out: &mut [T] = if g.interleaved() { own } else { &mut *dw };
     let grain = g.bands().div_ceil(16);
     parallel::partial_sums(out, partials, g.bands(), grain, |bands, sum| {
         lanes.with(g.lane(), |lane| {
@@ -289,7 +290,7 @@ pub(super) fn weight_grad<T: Real>(dw: &mut [T], x: &[T], dy: &[T], g: Geometry,
             }
         });
     });
-    if g.transposed() {
+    if g.interleaved() {
         g.transpose(dw, own);
     }
 }

@@ -147,9 +147,9 @@ pub(super) fn pool<T: Real>(
                 let from = &x[(start + j / kernel[1] * w + j % kernel[1]) * c..][..c];
                 match kind {
                     Pooling::Average => pixel.iter_mut().zip(from).for_each(|(o, &v)| *o += v),
-                    // A NaN wins and stays: the comparison is false for it only on the left.
+                    // A NaN wins and stays.
                     Pooling::Max => pixel.iter_mut().zip(from).for_each(|(o, &v)| {
-                        if !(v <= *o) && !is_nan(*o) {
+                        if v > *o || is_nan(v) {
                             *o = v;
                         }
                     }),

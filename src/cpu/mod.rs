@@ -18,6 +18,7 @@ mod update;
 
 use std::mem::take;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
@@ -140,56 +141,67 @@ impl<T: Real> Cpu<T> {
         Err(Error::input(format!("no loaded plan has {arena:?}")))
     }
 
-    fn run_all(&mut self, id: PlanId, clocks: &[Clock]) {
-        let Some(loaded) = self.plans[id.0].as_mut() else { return };
-        let plan = loaded.plan.clone();
-        for (slot, &clock) in clocks.iter().enumerate() {
-            let clock = Clock { slot: slot as u32, ..clock };
-            for step in &plan.steps {
-                let mut start = 0;
-                let len = step.output.map_or(0, |t| plan.shape(t).len());
-                let mut target = match step.output.map(|t| plan.places[t.0]) {
-                    Some(Place::Slot(slot)) => Target::Slot(slot, take(&mut loaded.slots[slot])),
-                    Some(Place::Arena { arena, offset }) => {
-                        start = offset;
-                        Target::Arena(arena, take(&mut self.arenas[arena as usize]))
-                    }
-                    Some(Place::Store(_) | Place::Fused) => panic!("the plan was verified: results have a place"),
-                    None => Target::None,
-                };
-                let (shared, slots) = (&mut self.shared[..], &loaded.slots[..]);
-                match &mut target {
-                    Target::None => step::effect(&plan, slots, &mut self.arenas, step, &clock, shared),
-                    Target::Slot(_, out) | Target::Arena(_, out) => {
-                        let (stores, lanes) = (&self.stores, &self.lanes);
-                        let cx = Context { plan: &plan, slots, arenas: &self.arenas, stores, lanes, clock };
-                        let out = &mut out[start..start + len];
-                        if self.poison {
-                            out.fill(T::NAN);
-                        }
-                        step::compute(&cx, step, out, shared);
-                    }
-                }
-                if let (Target::Slot(_, out) | Target::Arena(_, out), true) =
-                    (&target, step.output.is_some() && step.output == loaded.loss)
-                {
-                    self.losses.push(out[start].narrow());
-                }
-                match target {
-                    Target::Slot(slot, out) => loaded.slots[slot] = out,
-                    Target::Arena(arena, out) => self.arenas[arena as usize] = out,
-                    Target::None => {}
-                }
+    /// Runs the plan once and says how long each of its steps took.
+    ///
+    /// # Errors
+    /// When the plan is not loaded.
+    pub fn profile(&mut self, plan: PlanId, clock: Clock) -> Result<Vec<Duration>> {
+        let steps = self.loaded(plan)?.plan.steps.len();
+        let mut times = vec![Duration::ZERO; steps];
+        self.inside(plan, |cpu| {
+            for (i, time) in times.iter_mut().enumerate() {
+                let start = Instant::now();
+                cpu.run_step(plan, i, clock);
+                *time = start.elapsed();
             }
+        });
+        Ok(times)
+    }
+
+    /// Runs `work` inside the thread pool, so that each parallel operator begins without waking anyone from outside;
+    /// on the calling thread when the plan is small.
+    fn inside(&mut self, plan: PlanId, work: impl FnOnce(&mut Self) + Send) {
+        let small = self.plans[plan.0].as_ref().is_some_and(|p| p.small);
+        match self.pool.take() {
+            Some(pool) => {
+                pool.install(|| work(self));
+                self.pool = Some(pool);
+            }
+            None if small => work(self),
+            None => rayon::scope(|_| work(self)),
         }
     }
-}
 
-/// Where a step's result goes, taken out so that everything else can be read.
-enum Target<T> {
-    Slot(usize, Vec<T>),
-    Arena(Arena, Vec<T>),
-    None,
+    fn run_step(&mut self, id: PlanId, index: usize, clock: Clock) {
+        let Some(loaded) = self.plans[id.0].as_mut() else { return };
+        let plan = &*loaded.plan;
+        let step = &plan.steps[index];
+        let shared = &mut self.shared[..];
+        let Some(output) = step.output else {
+            return step::effect(plan, &loaded.slots, &mut self.arenas, step, &clock, shared);
+        };
+        let len = plan.shape(output).len();
+        // What is written is taken out, so that everything else can be read beside it.
+        let (mut target, start) = match plan.places[output.0] {
+            Place::Slot(slot) => (take(&mut loaded.slots[slot]), 0),
+            Place::Arena { arena, offset } => (take(&mut self.arenas[arena as usize]), offset),
+            Place::Store(_) | Place::Fused => panic!("the plan was verified: results have a place"),
+        };
+        let out = &mut target[start..start + len];
+        if self.poison {
+            out.fill(T::NAN);
+        }
+        let (slots, arenas, stores, lanes) = (&loaded.slots[..], &self.arenas, &self.stores, &self.lanes);
+        step::compute(&Context { plan, slots, arenas, stores, lanes, clock }, step, out, shared);
+        if loaded.loss == Some(output) {
+            self.losses.push(out[0].narrow());
+        }
+        match plan.places[output.0] {
+            Place::Slot(slot) => loaded.slots[slot] = target,
+            Place::Arena { arena, .. } => self.arenas[arena as usize] = target,
+            Place::Store(_) | Place::Fused => {}
+        }
+    }
 }
 
 fn unknown(plan: PlanId) -> Error {
@@ -283,16 +295,13 @@ impl<T: Real> Executor for Cpu<T> {
     }
 
     fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
-        let small = self.loaded(plan)?.small;
-        // Inside the pool from the start: each parallel operator then begins without waking anyone from outside.
-        match self.pool.take() {
-            Some(pool) => {
-                pool.install(|| self.run_all(plan, clocks));
-                self.pool = Some(pool);
+        let steps = self.loaded(plan)?.plan.steps.len();
+        self.inside(plan, |cpu| {
+            for (slot, &clock) in clocks.iter().enumerate() {
+                let clock = Clock { slot: slot as u32, ..clock };
+                (0..steps).for_each(|i| cpu.run_step(plan, i, clock));
             }
-            None if small => self.run_all(plan, clocks),
-            None => rayon::scope(|_| self.run_all(plan, clocks)),
-        }
+        });
         Ok(())
     }
 

@@ -178,10 +178,10 @@ impl Real for f32 {
     fn tanh(self) -> Self {
         let z = self * self;
         let p = -5.704_988_7e-3;
-        let p = p * z + 2.063_908_9e-2;
+        let p = p * z + 2.063_909e-2;
         let p = p * z - 5.373_971_6e-2;
         let p = p * z + 1.333_144_2e-1;
-        let p = p * z - 3.333_328_2e-1;
+        let p = p * z - 3.333_328_3e-1;
         let near = p * z * self + self;
         let far = 1.0 - 2.0 / (Real::exp(2.0 * f32::abs(self)) + 1.0);
         if f32::abs(self) < 0.625 { near } else { far.copysign(self) }
@@ -195,7 +195,7 @@ impl Real for f32 {
         let p = 0.170_872_77;
         let p = p * t - 0.822_152_23;
         let p = p * t + 1.488_515_9;
-        let p = p * t - 1.135_203_9;
+        let p = p * t - 1.135_204;
         let p = p * t + 0.278_868_07;
         let p = p * t - 0.186_288_06;
         let p = p * t + 0.096_784_18;

@@ -109,12 +109,13 @@ fn two<T: Real>(p: &mut [T], g: &[T], v: &mut [T], f: impl Fn(&mut T, T, &mut T)
 }
 
 fn three<T: Real>(p: &mut [T], g: &[T], m: &mut [T], v: &mut [T], f: impl Fn(&mut T, T, &mut T, &mut T) + Sync) {
-    let block = |((p, g), (m, v)): ((&mut [T], &[T]), (&mut [T], &mut [T]))| {
+    let block = |p: &mut [T], g: &[T], m: &mut [T], v: &mut [T]| {
         p.iter_mut().zip(g).zip(m.iter_mut().zip(v)).for_each(|((p, &g), (m, v))| f(p, g, m, v));
     };
     if p.len() <= GRAIN {
-        return block(((p, g), (m, v)));
+        return block(p, g, m, v);
     }
     let moments = m.par_chunks_mut(GRAIN).zip(v.par_chunks_mut(GRAIN));
-    p.par_chunks_mut(GRAIN).zip(g.par_chunks(GRAIN)).zip(moments).for_each(block);
+    let blocks = p.par_chunks_mut(GRAIN).zip(g.par_chunks(GRAIN)).zip(moments);
+    blocks.for_each(|((p, g), (m, v))| block(p, g, m, v));
 }

@@ -35,7 +35,7 @@ impl<T: Send + 'static> Prefetch<T> {
 
     /// The next item, waiting for it if need be. Errors are those of `prepare`, or that it failed before (an error was
     /// already returned, or it panicked).
-    pub fn next(&mut self) -> Result<T> {
+    pub fn take(&mut self) -> Result<T> {
         let received = self.receiver.as_ref().and_then(|receiver| receiver.recv().ok());
         received.unwrap_or_else(|| Err(Error::input("the thread that loads data has stopped after a failure")))
     }
@@ -45,7 +45,7 @@ impl<T> Drop for Prefetch<T> {
     fn drop(&mut self) {
         drop(self.receiver.take());
         if let Some(thread) = self.thread.take() {
-            // A panic in the thread was reported by `next` or concerns an item that nobody wants.
+            // A panic in the thread was reported by `take` or concerns an item that nobody wants.
             let _ = thread.join();
         }
     }
@@ -68,7 +68,7 @@ mod tests {
         .unwrap();
         for taken in 0..20 {
             assert!(made.load(Ordering::SeqCst) <= taken + 1, "one ahead");
-            assert_eq!(items.next().unwrap(), (5 + taken) * 10);
+            assert_eq!(items.take().unwrap(), (5 + taken) * 10);
         }
         drop(items);
         assert!(made.load(Ordering::SeqCst) <= 22);
@@ -78,10 +78,10 @@ mod tests {
     fn errors_and_panics_reach_the_taker() {
         let fail = |number| if number == 1 { Err(Error::input("broken")) } else { Ok(number) };
         let mut items = Prefetch::new(0, fail).unwrap();
-        assert_eq!(items.next().unwrap(), 0);
-        assert_eq!(items.next().unwrap_err().to_string(), "broken");
-        assert!(items.next().is_err());
+        assert_eq!(items.take().unwrap(), 0);
+        assert_eq!(items.take().unwrap_err().to_string(), "broken");
+        assert!(items.take().is_err());
         let mut panics: Prefetch<u8> = Prefetch::new(0, |_| panic!("on purpose, in a test")).unwrap();
-        assert!(panics.next().is_err());
+        assert!(panics.take().is_err());
     }
 }

@@ -57,25 +57,56 @@ impl Raster {
     }
 
     /// Mean brightness (of all channels alike) of 24 x 24 cells of equal size, in units of 0..255, cell rows first.
-    /// Cells share a pixel where the picture is smaller than 24 pixels.
+    /// A pixel on the border of two cells counts to each by its share, so that copies of any size agree.
     pub(super) fn thumbnail(&self) -> Vec<f32> {
-        let range = |cell: usize, size: usize| {
-            let first = cell * size / THUMBNAIL;
-            first..((cell + 1) * size / THUMBNAIL).max(first + 1)
-        };
-        let mut cells = Vec::with_capacity(THUMBNAIL * THUMBNAIL);
-        for row in 0..THUMBNAIL {
-            for column in 0..THUMBNAIL {
-                let (rows, columns) = (range(row, self.height), range(column, self.width));
-                let count = rows.len() * columns.len() * self.channels;
-                let line = |y: usize| {
-                    let start = (y * self.width + columns.start) * self.channels;
-                    let line = &self.data[start..start + columns.len() * self.channels];
-                    line.iter().map(|&byte| u64::from(byte)).sum::<u64>()
-                };
-                cells.push(rows.map(line).sum::<u64>() as f32 / count as f32);
+        let (rows, columns) = (shares(self.height), shares(self.width));
+        let mut cells = vec![0.0; THUMBNAIL * THUMBNAIL];
+        for (y, line) in self.data.chunks_exact((self.width * self.channels).max(1)).enumerate() {
+            let mut means = [0.0f32; THUMBNAIL];
+            for (pixel, shares) in line.chunks_exact(self.channels).zip(&columns) {
+                let value = pixel.iter().map(|&byte| f32::from(byte)).sum::<f32>() / self.channels as f32;
+                for &(cell, share) in shares {
+                    means[cell] += value * share;
+                }
+            }
+            for &(row, share) in &rows[y] {
+                for (cell, mean) in cells[row * THUMBNAIL..][..THUMBNAIL].iter_mut().zip(&means) {
+                    *cell += mean * share;
+                }
             }
         }
         cells
+    }
+}
+
+/// For each of `size` pixels in a row: the cells it lies in, and which share of each cell it makes up.
+fn shares(size: usize) -> Vec<Vec<(usize, f32)>> {
+    // In units of 1 / (24 * size) of the whole, pixel k is [24 k, 24 (k + 1)) and cell c is [size * c, size * (c + 1)).
+    let share = |pixel: usize, cell: usize| {
+        let (first, last) = ((THUMBNAIL * pixel).max(size * cell), (THUMBNAIL * (pixel + 1)).min(size * (cell + 1)));
+        (cell, (last - first) as f32 / size as f32)
+    };
+    let cells = |pixel: usize| THUMBNAIL * pixel / size..(THUMBNAIL * (pixel + 1)).div_ceil(size);
+    (0..size).map(|pixel| cells(pixel).map(|cell| share(pixel, cell)).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thumbnails_of_any_size_agree() {
+        for (width, height) in [(1, 1), (5, 7), (24, 24), (50, 35), (100, 3), (313, 240)] {
+            let shade = |at: usize| (255.0 * ((at % width) as f32 + 0.5) / width as f32) as u8;
+            let ramp = Raster { width, height, channels: 1, data: (0..width * height).map(shade).collect() };
+            let cells = ramp.thumbnail();
+            let mean = cells.iter().sum::<f32>() / cells.len() as f32;
+            assert!((mean - 127.0).abs() < 1.0, "{width}x{height}: {mean}");
+            let slack = 1.5 + 128.0 / width as f32;
+            for (cell, value) in cells.iter().enumerate() {
+                let expected = 255.0 * ((cell % THUMBNAIL) as f32 + 0.5) / THUMBNAIL as f32;
+                assert!((value - expected).abs() < slack, "{width}x{height}, cell {cell}: {value} and not {expected}");
+            }
+        }
     }
 }

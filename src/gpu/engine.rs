@@ -73,6 +73,11 @@ impl Gpu {
         &self.context.info
     }
 
+    /// The device's limits.
+    pub fn limits(&self) -> wgpu::Limits {
+        self.context.device.limits()
+    }
+
     /// Buffers, bind groups and pipelines made so far: runs must not change it.
     pub fn created(&self) -> usize {
         self.context.created()

@@ -136,6 +136,13 @@ impl State {
 /// PyTorch's names of the rows of running statistics.
 const STATISTICS: [&str; 2] = ["running_mean", "running_var"];
 
+impl Parameter {
+    /// Its extents in files.
+    pub fn file_shape(&self) -> Vec<usize> {
+        file_shape(self.kind, self.shape)
+    }
+}
+
 /// The file's extents of a kernel shape.
 fn file_shape(kind: Kind, shape: Shape) -> Vec<usize> {
     let e = shape.extents();

@@ -56,7 +56,7 @@ impl Prepared {
                 shards.next.insert(Prefetch::new(number, move |n| folder.shard(n))?)
             }
         };
-        trainer.set_data(&Resident::Pictures(next.next()?))
+        trainer.set_data(&Resident::Pictures(next.take()?))
     }
 }
 

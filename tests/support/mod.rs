@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod files;
+pub mod gradients;
 pub mod operators;
 pub mod tolerance;
 pub mod training;

@@ -50,11 +50,11 @@ impl Lowering<'_> {
 
     /// Operands of the step are dy and x.
     pub(super) fn pool_grad(&self, kind: Pooling, kernel: [usize; 2], stride: usize) -> Vec<Launch> {
-        let entry = match kind {
-            Pooling::Max => "max_pool_grad",
-            Pooling::Average => "average_pool_grad",
+        let (low, high) = (self.shape(0), self.made());
+        let launch = match kind {
+            Pooling::Max => self.pixels("max_pool_grad", low, high).tensor("b", self.input(1)),
+            Pooling::Average => self.pixels("average_pool_grad", low, high),
         };
-        let launch = self.pixels(entry, self.shape(0), self.made()).tensor("b", self.input(1));
         vec![window(launch, kind, kernel, stride)]
     }
 

@@ -3,6 +3,11 @@
 use super::{Launch, Lowering, Operand, scratch};
 use crate::graph::{Arena, Home, Store, TensorId, Update};
 
+/// The decimal number that a person wrote: of 0.999 as f32, `1 - beta` has an error of 1e-5 of its value.
+fn decimal(x: f32) -> f64 {
+    x.to_string().parse().unwrap_or(f64::from(x))
+}
+
 impl Lowering<'_> {
     /// Parts of an arena that fit one binding each.
     fn parts(&self, arena: Arena) -> Vec<(usize, usize)> {
@@ -45,8 +50,8 @@ impl Lowering<'_> {
 
     fn update_part(&self, rule: Update, clip: Option<(f32, TensorId)>, offset: usize, elements: usize) -> Launch {
         let part = |arena| Operand::Part { arena, offset, elements };
-        let log = |beta: f32| f64::from(beta).ln() as f32;
-        let rest = |beta: f32| (1.0 - f64::from(beta)) as f32;
+        let log = |beta: f32| decimal(beta).ln() as f32;
+        let rest = |beta: f32| (1.0 - decimal(beta)) as f32;
         let entry = match rule {
             Update::Sgd { .. } => "sgd",
             Update::RmsProp { .. } => "rmsprop",
@@ -87,7 +92,7 @@ impl Lowering<'_> {
     }
 
     pub(super) fn average(&self, decay: f32) -> Vec<Launch> {
-        let rest = (1.0 - f64::from(decay)) as f32;
+        let rest = (1.0 - decimal(decay)) as f32;
         let part = |(offset, elements): (usize, usize)| {
             Launch::new("update", "average")
                 .bind("g", Operand::Part { arena: Arena::Parameters, offset, elements })

@@ -1,0 +1,164 @@
+//! Random small networks, trained for two steps under every way of lowering: fused and not, slots shared and not, in
+//! f32 and f64, on one thread and several.
+
+mod support;
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use support::clock;
+use support::gradients::Draw;
+use support::tolerance::{Family, Precision, Tolerance};
+use wgrad::cpu::{Cpu, Real};
+use wgrad::executor::Executor;
+use wgrad::graph::{
+    Activation, Arena, Axis, Graph, Init, Interpolation, Kind, Loss, Op, Options, Plan, TensorId, Update, Window,
+    differentiate, optimize,
+};
+
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::Relu,
+    Activation::LeakyRelu(0.1),
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Silu,
+    Activation::Gelu,
+];
+
+/// One layer of a random network: which, and two numbers that it reads as it likes.
+type Layer = (u8, usize, usize);
+
+struct Network {
+    graph: Graph,
+    x: TensorId,
+    t: TensorId,
+}
+
+/// A convolutional network: every kind of layer that shares an epilogue or a slot in practice.
+fn network(layers: &[Layer], size: [usize; 4]) -> Network {
+    let mut g = Graph::new();
+    let x = g.input("x", &size);
+    let mut h = x;
+    for (i, &(kind, a, b)) in layers.iter().enumerate() {
+        g.layer(format!("layer {i}"));
+        let shape = g.shape(h);
+        let (_, high, wide, c) = shape.image().expect("every layer makes an image");
+        h = match kind % 7 {
+            0..=2 => {
+                let (kernel, out) = ([1, 3, 5][a % 3], if kind == 2 { c } else { 1 + b % 9 });
+                let w = g.parameter(&format!("{i}.weight"), &[kernel, kernel, c, out], Init::Normal(0.1), Kind::Conv);
+                let bias = g.parameter(&format!("{i}.bias"), &[out], Init::Constant(0.0), Kind::Plain);
+                let window = Window { kernel, stride: 1, padding: kernel / 2 };
+                let y = g.conv2d(h, w.unwrap(), bias.unwrap(), window).unwrap();
+                let y = if a % 2 == 0 { g.activate(y, ACTIVATIONS[b % 6]).unwrap() } else { y };
+                if out == c { g.push(Op::Add, &[h, y]).unwrap() } else { y }
+            }
+            3 => {
+                let slopes = g.parameter(&format!("{i}.slopes"), &[c], Init::Constant(0.2), Kind::Plain).unwrap();
+                g.push(Op::Prelu, &[h, slopes]).unwrap()
+            }
+            4 if c % 4 == 0 && high * wide < 200 => g.push(Op::DepthToSpace(2), &[h]).unwrap(),
+            4 => g.push(Op::Normalize { axis: [Axis::Rows, Axis::Columns][a % 2], epsilon: 0.1 }, &[h]).unwrap(),
+            5 if high * wide < 200 => {
+                let w =
+                    g.parameter(&format!("{i}.weight"), &[4, 4, 1 + b % 4, c], Init::Normal(0.1), Kind::ConvTranspose);
+                let window = Window { kernel: 4, stride: 2, padding: 1 };
+                g.conv_transpose2d(h, w.unwrap(), window, 0).unwrap()
+            }
+            5 if a % 2 == 0 && high * wide < 800 => {
+                g.push(Op::Resize { mode: Interpolation::Bilinear, scale: 2 }, &[h]).unwrap()
+            }
+            _ if c < 12 => g.push(Op::Concat, &[h, h]).unwrap(),
+            _ => g.push(Op::Dropout { rate: 0.25, stream: i as u32 }, &[h]).unwrap(),
+        };
+    }
+    // At least one parameter, whatever was drawn.
+    let c = g.shape(h).columns();
+    let scale = g.parameter("scale", &[c], Init::Constant(1.0), Kind::Plain).unwrap();
+    let y = g.push(Op::Multiply, &[h, scale]).unwrap();
+    let t = g.input("t", g.shape(y).extents());
+    let loss = g.push(Op::Loss(Loss::Charbonnier(0.1)), &[y, t]).unwrap();
+    differentiate(&mut g, loss, None, &[]).unwrap();
+    optimize(&mut g, Update::Sgd { momentum: 0.9, nesterov: true, decay: 0.01 }, Some(1.0), Some(0.5)).unwrap();
+    Network { graph: g, x, t }
+}
+
+/// Losses, parameters and averages after two steps, starting from the same numbers every time.
+fn train<T: Real>(network: &Network, mut cpu: Cpu<T>, options: Options) -> [Vec<f32>; 3] {
+    let plan = Arc::new(Plan::new(&network.graph, options).unwrap());
+    let id = cpu.load(plan.clone()).unwrap();
+    let mut draw = Draw::new(5);
+    let mut draw = |n: usize, scale: f64| (0..n).map(|_| (scale * draw.value()) as f32).collect::<Vec<f32>>();
+    let state = draw(plan.layout.len(Arena::Parameters), 0.15);
+    cpu.write_state(Arena::Parameters, &state).unwrap();
+    for (tensor, scale) in [(network.x, 0.5), (network.t, 0.5)] {
+        cpu.write(id, tensor, &draw(network.graph.shape(tensor).len(), scale)).unwrap();
+    }
+    cpu.run(id, &[clock(1, 0.05), clock(2, 0.05)]).unwrap();
+    [cpu.losses().unwrap(), cpu.read_state(Arena::Parameters).unwrap(), cpu.read_state(Arena::Average).unwrap()]
+}
+
+fn agree(got: &[Vec<f32>; 3], want: &[Vec<f32>; 3], precision: Precision, what: &str) {
+    let tolerance = Tolerance::of(Family::Training, precision);
+    for (got, want) in got.iter().zip(want) {
+        if let Err(why) = tolerance.check(got, want, &vec![1.0; want.len()]) {
+            panic!("{what}: {why}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_lowering_computes_the_same(
+        layers in prop::collection::vec((0u8..7, 0usize..100, 0usize..100), 1..7),
+        size in [1usize..3, 3usize..8, 3usize..8, 1usize..6],
+    ) {
+        let network = network(&layers, size);
+        let options = |fuse, share| Options { fuse, share };
+        let oracle = train(&network, Cpu::<f64>::new().poisoned(), options(false, false));
+        prop_assert_eq!(oracle[0].len(), 2);
+        for (fuse, share) in [(false, true), (true, false), (true, true)] {
+            let got = train(&network, Cpu::<f64>::new().poisoned(), options(fuse, share));
+            agree(&got, &oracle, Precision::F64, &format!("fuse {fuse}, share {share}"));
+        }
+        let single = train(&network, Cpu::<f32>::new().poisoned(), options(true, true));
+        agree(&single, &oracle, Precision::F32, "f32");
+    }
+}
+
+/// Shapes large enough to be cut into many blocks: neither threads nor timing may change a bit.
+#[test]
+fn threads_do_not_change_a_bit() {
+    let layers = [(0, 1, 7), (3, 0, 0), (0, 2, 2), (4, 1, 0), (1, 4, 8), (2, 1, 3), (5, 0, 1)];
+    let network = network(&layers, [3, 37, 41, 3]);
+    let run = |threads| train(&network, Cpu::<f32>::with_threads(threads).unwrap(), Options::default());
+    let one = run(1);
+    assert!(one[0].iter().all(|l| l.is_finite()));
+    for threads in [2, 3, 2] {
+        assert!(run(threads) == one, "{threads} threads differ from one");
+    }
+}
+
+/// A gradient norm that is no number skips the update; gradients are clipped as PyTorch clips them.
+#[test]
+fn clipping_bounds_and_non_finite_gradients_skip() {
+    let mut g = Graph::new();
+    let p = g.parameter("p", &[1, 2], Init::Constant(0.0), Kind::Plain).unwrap();
+    let x = g.input("x", &[1, 2]);
+    let y = g.push(Op::MatMul { ta: false, tb: true }, &[p, x]).unwrap();
+    let dy = g.input("dy", &[1, 1]);
+    differentiate(&mut g, y, Some(dy), &[]).unwrap();
+    optimize(&mut g, Update::Sgd { momentum: 0.0, nesterov: false, decay: 0.0 }, Some(1.0), None).unwrap();
+    let mut cpu = Cpu::<f64>::new();
+    let plan = cpu.load(Arc::new(Plan::new(&g, Options::default()).unwrap())).unwrap();
+    cpu.write(plan, dy, &[1.0]).unwrap();
+    for (x_now, want) in [([3.0, 4.0], [-0.6, -0.8]), ([f32::INFINITY, 0.0], [-0.6, -0.8]), ([0.1, 0.0], [-0.7, -0.8])]
+    {
+        cpu.write(plan, x, &x_now).unwrap();
+        cpu.run(plan, &[clock(1, 1.0)]).unwrap();
+        let p = cpu.values(plan, p).unwrap();
+        assert!(p.iter().zip(want).all(|(p, w)| (p - w).abs() < 1e-6), "{p:?}, expected {want:?}");
+    }
+}
