@@ -89,7 +89,9 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     let job = pictures::Job::new(&arguments, scale)?;
     let device = console.device(&common.device)?;
     interrupt::listen("stopping after this picture; Ctrl-C again stops at once", console);
-    let Some(mut results) = job.run(&device, console)? else { return Ok(Outcome::Interrupted) };
+    let results = job.run(&device, console);
+    console.clear();
+    let Some(mut results) = results? else { return Ok(Outcome::Interrupted) };
     if arguments.published {
         results.extend(published::rows(scale, &arguments.hr));
     }

@@ -122,7 +122,6 @@ impl<'a> Job<'a> {
                 entries.push(entry.mean());
             }
         }
-        console.clear();
         Ok(Some(entries))
     }
 
