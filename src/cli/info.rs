@@ -107,7 +107,7 @@ fn text(checkpoint: &Checkpoint) -> Result<String> {
     };
     let rows: Vec<Vec<String>> =
         checkpoint.weights.iter().map(|(name, array)| vec![format!("  {name}"), size(array)]).collect();
-    lines.push(output::table(&rows));
+    lines.push(output::table(&rows, 1));
     Ok(lines.join("\n"))
 }
 

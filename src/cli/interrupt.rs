@@ -1,6 +1,9 @@
 //! Ctrl-C: the first finishes what must be finished, the second kills.
 
+use serde_json::json;
 use wgrad::train::Stop;
+
+use super::console::{Console, Mode, say};
 
 /// The exit code of an interrupted command.
 pub const CODE: u8 = 130;
@@ -9,13 +12,18 @@ pub const CODE: u8 = 130;
 pub static STOP: Stop = Stop::new();
 
 /// Listens for Ctrl-C and for requests to terminate; `first` is what the first one says.
-pub fn listen(first: &'static str) {
+pub fn listen(first: &str, console: &Console) {
+    let line = match console.mode() {
+        Mode::Bar | Mode::Plain => Some(first.to_string()),
+        Mode::Json => Some(json!({ "event": "note", "text": first }).to_string()),
+        Mode::Silent => None,
+    };
     // A second handler in one process is an error, and a program without one still ends on Ctrl-C.
     let _ = ctrlc::set_handler(move || {
         if STOP.requested() {
             std::process::exit(CODE.into());
         }
         STOP.request();
-        super::console::say(first);
+        line.iter().for_each(|line| say(line));
     });
 }

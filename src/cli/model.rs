@@ -19,12 +19,12 @@ pub fn open(model: Option<&Path>, scale: Option<usize>) -> Result<(String, Check
         }
         None => ("built-in model".to_string(), models::find(None, scale)?),
     };
-    if let (Some(asked), Input::Picture { scale, .. }) = (scale, checkpoint.network.input()) {
-        if asked != scale {
-            return Err(Error::input(format!(
-                "{name}: enlarges {scale} times and -s {asked} was asked for: leave -s out, or give a model for x{asked}"
-            )));
-        }
+    if let (Some(asked), Input::Picture { scale, .. }) = (scale, checkpoint.network.input())
+        && asked != scale
+    {
+        return Err(Error::input(format!(
+            "{name}: enlarges {scale} times and -s {asked} was asked for: leave -s out, or give a model for x{asked}"
+        )));
     }
     Ok((name, checkpoint))
 }

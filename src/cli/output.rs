@@ -32,13 +32,13 @@ pub fn json(value: &serde_json::Value) -> Result<()> {
     line(&serde_json::to_string_pretty(value).expect("plain data"))
 }
 
-/// Lays out rows in columns of equal width: the first to the left, the others to the right.
-pub fn table(rows: &[Vec<String>]) -> String {
+/// Lays out rows in columns of equal width: the first `words` columns to the left, the others to the right.
+pub fn table(rows: &[Vec<String>], words: usize) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let cell = |(c, text): (usize, &String)| match c {
-        0 => format!("{text:<width$}", width = widths[c]),
+        c if c < words => format!("{text:<width$}", width = widths[c]),
         _ => format!("{text:>width$}", width = widths[c]),
     };
     let line = |row: &Vec<String>| row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ");

@@ -40,7 +40,7 @@ pub struct Arguments {
     /// Average over eight flips and rotations
     #[arg(long)]
     ensemble: bool,
-    /// Write the enlarged pictures to this folder, which is made
+    /// Write the enlarged pictures to this folder, over those of an earlier eval
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
     /// Print JSON
@@ -88,8 +88,10 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     let scale = arguments.scale.map(usize::from).ok_or_else(|| Error::input("-s: the enlargement, 2, 3 or 4"))?;
     let job = pictures::Job::new(&arguments, scale)?;
     let device = console.device(&common.device)?;
-    interrupt::listen("stopping after this picture; Ctrl-C again stops at once");
-    let Some(mut results) = job.run(&device, console)? else { return Ok(Outcome::Interrupted) };
+    interrupt::listen("stopping after this picture; Ctrl-C again stops at once", console);
+    let results = job.run(&device, console);
+    console.clear();
+    let Some(mut results) = results? else { return Ok(Outcome::Interrupted) };
     if arguments.published {
         results.extend(published::rows(scale, &arguments.hr));
     }

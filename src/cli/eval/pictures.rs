@@ -122,7 +122,6 @@ impl<'a> Job<'a> {
                 entries.push(entry.mean());
             }
         }
-        console.clear();
         Ok(Some(entries))
     }
 
@@ -134,8 +133,7 @@ impl<'a> Job<'a> {
         let output = upscaler.upscale(&low, &mut |_, _| {})?.map(Plane::to_eight_bits);
         let seconds = begun.elapsed().as_secs_f64();
         if let Some(folder) = &self.arguments.save {
-            let model = Path::new(name).file_stem().unwrap_or_default();
-            let folder = folder.join(model).join(set);
+            let folder = folder.join(folder_of(name)).join(set);
             std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
             let stem = file.file_stem().unwrap_or_default();
             let path = folder.join(stem).with_extension("png");
@@ -178,6 +176,16 @@ pub fn folder_name(folder: &Path) -> String {
     let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
     let full = || folder.canonicalize().ok().and_then(|path| name(&path));
     name(folder).or_else(full).unwrap_or_else(|| folder.display().to_string())
+}
+
+/// A folder's name for a model: every run has a `best.safetensors`, so the run's name goes before.
+fn folder_of(model: &str) -> String {
+    let path = Path::new(model);
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    match path.parent().and_then(Path::file_name) {
+        Some(run) => format!("{}-{stem}", run.to_string_lossy()),
+        None => stem.into_owned(),
+    }
 }
 
 fn file_name(file: &Path) -> String {

@@ -39,7 +39,7 @@ pub fn text(entries: &[Entry], scale: usize, per_image: bool) -> String {
             ]);
         }
     }
-    output::table(&rows)
+    output::table(&rows, 2)
 }
 
 /// For machines.

@@ -102,6 +102,6 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     let options = UpscaleOptions { tile: arguments.tile.0, max_memory, ensemble: arguments.ensemble };
     let upscaler = Upscaler::new(&device, &checkpoint, options)?;
     console.note(&work::settings(&name, &upscaler)?);
-    interrupt::listen("stopping; Ctrl-C again stops at once");
+    interrupt::listen("stopping; Ctrl-C again stops at once", console);
     work::work(&arguments, &plan, upscaler, console)
 }
