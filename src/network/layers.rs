@@ -50,9 +50,9 @@ pub enum Layer {
         function: Activation,
     },
     /// ReLU with a learned slope per channel.
-    Prelu,
+    Prelu {},
     /// Softmax over classes.
-    Softmax,
+    Softmax {},
     /// Max pooling.
     MaxPool {
         /// Side of the window.
@@ -68,16 +68,16 @@ pub enum Layer {
         stride: Option<usize>,
     },
     /// The mean of each channel.
-    GlobalPool,
+    GlobalPool {},
     /// Drops values while training.
     Dropout {
         /// Probability of zero.
         rate: f32,
     },
     /// Layer normalisation with learned scale and shift.
-    LayerNorm,
+    LayerNorm {},
     /// Batch normalisation with learned scale and shift and running statistics.
-    BatchNorm,
+    BatchNorm {},
     /// Pixel shuffle.
     PixelShuffle {
         /// Enlargement.
@@ -123,21 +123,21 @@ impl Layer {
                 b.conv_transpose(x, *out, window, *output_padding, name)
             }
             Layer::Activation { function } => b.graph.activate(x, *function),
-            Layer::Prelu => b.prelu(x, name),
-            Layer::Softmax => b.graph.push(Op::Softmax { log: false }, &[x]),
+            Layer::Prelu {} => b.prelu(x, name),
+            Layer::Softmax {} => b.graph.push(Op::Softmax { log: false }, &[x]),
             Layer::MaxPool { kernel, stride } => pool(b, x, Pooling::Max, *kernel, *stride),
             Layer::AveragePool { kernel, stride } => pool(b, x, Pooling::Average, *kernel, *stride),
-            Layer::GlobalPool => {
+            Layer::GlobalPool {} => {
                 let (n, h, w, c) = image(b, x, name)?;
                 let y = b.graph.push(Op::Pool { kind: Pooling::Average, kernel: [h, w], stride: 1 }, &[x])?;
                 b.graph.reshape(y, &[n, c])
             }
             Layer::Dropout { rate } => b.dropout(x, *rate),
-            Layer::LayerNorm => {
+            Layer::LayerNorm {} => {
                 let y = b.graph.push(Op::Normalize { axis: Axis::Rows, epsilon: EPSILON }, &[x])?;
                 b.scale_and_shift(y, name)
             }
-            Layer::BatchNorm => {
+            Layer::BatchNorm {} => {
                 let columns = b.graph.shape(x).columns();
                 let statistics = b.graph.statistics(name, columns);
                 let y = match b.mode {

@@ -187,9 +187,9 @@ mod defaults {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum LossSpec {
     /// Mean squared error.
-    Mse,
+    Mse {},
     /// Mean absolute error.
-    Mae,
+    Mae {},
     /// Huber's loss.
     Huber {
         /// Where the square turns into a line.
@@ -209,9 +209,9 @@ pub enum LossSpec {
         smoothing: f32,
     },
     /// Binary cross-entropy of probabilities.
-    Bce,
+    Bce {},
     /// Binary cross-entropy of logits.
-    BceWithLogits,
+    BceWithLogits {},
 }
 
 fn one() -> f32 {
@@ -225,13 +225,13 @@ impl LossSpec {
     /// The operator's loss.
     pub fn loss(self) -> Loss {
         match self {
-            LossSpec::Mse => Loss::Mse,
-            LossSpec::Mae => Loss::Mae,
+            LossSpec::Mse {} => Loss::Mse,
+            LossSpec::Mae {} => Loss::Mae,
             LossSpec::Huber { delta } => Loss::Huber(delta),
             LossSpec::Charbonnier { epsilon } => Loss::Charbonnier(epsilon),
             LossSpec::CrossEntropy { smoothing } => Loss::CrossEntropy(smoothing),
-            LossSpec::Bce => Loss::Bce,
-            LossSpec::BceWithLogits => Loss::BceWithLogits,
+            LossSpec::Bce {} => Loss::Bce,
+            LossSpec::BceWithLogits {} => Loss::BceWithLogits,
         }
     }
 }
@@ -388,7 +388,7 @@ impl Recipe {
     pub fn loss(&self) -> LossSpec {
         self.loss.unwrap_or(match self.data {
             DataSpec::Procedural { .. } | DataSpec::Images { .. } => LossSpec::Charbonnier { epsilon: 1e-3 },
-            DataSpec::Csv { classes: false, .. } => LossSpec::Mse,
+            DataSpec::Csv { classes: false, .. } => LossSpec::Mse {},
             _ => LossSpec::CrossEntropy { smoothing: 0.0 },
         })
     }

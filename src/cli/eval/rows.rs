@@ -46,5 +46,5 @@ fn read(checkpoint: &Checkpoint, data: &Path, target: Option<&str>) -> Result<Ro
 pub fn classifies(checkpoint: &Checkpoint) -> bool {
     use wgrad::train::LossSpec;
     !checkpoint.classes.is_empty()
-        || matches!(loss(checkpoint), LossSpec::CrossEntropy { .. } | LossSpec::Bce | LossSpec::BceWithLogits)
+        || matches!(loss(checkpoint), LossSpec::CrossEntropy { .. } | LossSpec::Bce {} | LossSpec::BceWithLogits {})
 }
