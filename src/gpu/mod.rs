@@ -1,4 +1,5 @@
 //! The GPU executor, the only room that names wgpu.
 
+mod contraction;
 mod launch;
 mod template;
