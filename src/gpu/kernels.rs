@@ -14,17 +14,26 @@ shaders!(
     "activation",
     "clock",
     "columns",
+    "conv_pack",
+    "conv_register",
+    "conv_shared",
+    "conv_weight",
+    "conv_weight_shared",
     "elementwise",
     "image",
     "join",
     "loss",
     "math",
+    "matmul_epilogue",
+    "matmul_reduce",
+    "matmul_register",
+    "matmul_shared",
+    "matmul_tile",
     "norm",
     "random",
     "reduce",
     "rows",
     "sample",
-    "standin",
     "update",
 );
 
@@ -32,7 +41,7 @@ shaders!(
 pub(super) fn assemble(stem: &str, constants: &[(&str, u32)]) -> Result<String, String> {
     let mut order = Vec::new();
     collect(stem, &mut order)?;
-    Ok(order.into_iter().map(|text| instantiate(text, constants)).collect())
+    Ok(instantiate(&order.concat(), constants))
 }
 
 fn collect(stem: &str, order: &mut Vec<&'static str>) -> Result<(), String> {
