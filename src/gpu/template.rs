@@ -146,7 +146,15 @@ fn atom(rest: &mut &str, known: &HashMap<&str, u32>) -> u32 {
     *rest = after.trim_start();
     match known.get(word) {
         Some(value) => *value,
-        None => word.trim_end_matches('u').parse().unwrap_or_else(|_| panic!("`{word}` is no constant of this kernel")),
+        None => literal(word).unwrap_or_else(|| panic!("`{word}` is no constant of this kernel")),
+    }
+}
+
+fn literal(word: &str) -> Option<u32> {
+    let digits = word.trim_end_matches('u');
+    match digits.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => digits.parse().ok(),
     }
 }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::neg_cmp_op_on_partial_ord, reason = "`!(error <= bound)` fails on NaN, `error > bound` does not")]
 
 pub mod files;
+#[path = "../gpu/mod.rs"]
+pub mod gpu;
 pub mod gradients;
 pub mod operators;
 pub mod tolerance;
@@ -24,16 +26,24 @@ pub struct Subject {
     pub precision: Precision,
 }
 
-/// The executors that every golden and parity test runs on. A GPU adds one line.
+/// The executors that every golden and parity test runs on, the first GPU adapter among them if there is one: without,
+/// that is said, and is a failure where `WGRAD_REQUIRE_GPU=1`.
 pub fn subjects() -> Vec<Subject> {
     let plain = Options { fuse: false, share: false };
     let oracle = || Box::new(Cpu::<f64>::new().poisoned()) as Box<dyn Executor>;
     let single = || Box::new(Cpu::<f32>::new().poisoned()) as Box<dyn Executor>;
-    vec![
+    let mut subjects = vec![
         Subject { name: "f64, plain plan", make: oracle, options: plain, precision: Precision::F64 },
         Subject { name: "f64, fused plan", make: oracle, options: Options::default(), precision: Precision::F64 },
         Subject { name: "f32, fused plan", make: single, options: Options::default(), precision: Precision::F32 },
-    ]
+    ];
+    if gpu::open_inspected().is_some() {
+        let make = || Box::new(gpu::open_inspected().expect("it opened before")) as Box<dyn Executor>;
+        for (name, options) in [("GPU, plain plan", plain), ("GPU, fused plan", Options::default())] {
+            subjects.push(Subject { name, make, options, precision: Precision::F32 });
+        }
+    }
+    subjects
 }
 
 /// A clock that scales nothing.
