@@ -111,6 +111,19 @@ fn state_larger_than_a_binding_moves_in_parts() {
 }
 
 #[test]
+fn a_step_cut_into_submissions_is_the_same_step() {
+    // A step longer than a submission may be is spread over several, on slow devices; here all are too long.
+    let submission = std::time::Duration::from_nanos(1);
+    for inspect in [false, true] {
+        let options = GpuOptions { submission, inspect, ..GpuOptions::default() };
+        let Some(mut device) = gpu::open_with(options) else { return };
+        let program = updating([301, 77], ADAM, Some(0.5));
+        let want = updated(&mut Cpu::<f64>::new(), Options::default(), &program, 1);
+        agree(&updated(&mut device, Options::default(), &program, 1), &want, "cut");
+    }
+}
+
+#[test]
 fn gradients_that_are_no_numbers_change_nothing() {
     let Some(mut device) = gpu::open() else { return };
     let (graph, inputs) = updating([3, 5], ADAM, Some(1.0));
@@ -182,7 +195,7 @@ fn rows_are_drawn_bit_for_bit() {
     let floats = noise.values(rows * 5);
     let raw: Vec<u8> = (0..rows * 301).map(|i| (i % 256) as u8).collect();
     let labels = noise.values(rows);
-    let mut run = |executor: &mut dyn Executor| {
+    let run = |executor: &mut dyn Executor| {
         let plan = load(executor, &g, Options::default());
         executor.write_store(Store::Features, bytemuck::cast_slice(&floats)).unwrap();
         executor.write_store(Store::FeatureBytes, &raw).unwrap();

@@ -102,3 +102,40 @@ fn a_classifier_learns_without_allocating_and_repeats_bit_for_bit() {
     }
     assert!(ends[0] == ends[1], "two runs differ");
 }
+
+#[test]
+fn a_profile_times_every_step() {
+    let (plan, _) = classifier();
+    let Some(mut gpu) = gpu::open() else { return };
+    let id = prepare(&mut gpu, &plan);
+    gpu.run(id, &clocks(0..3)).unwrap();
+    match gpu.profile(id, &clocks(3..4)[0]) {
+        Ok(timings) => {
+            assert_eq!(timings.len(), plan.steps.len());
+            assert!(timings.iter().any(|t| t.op == "MatMul" && t.label == "layer 1" && t.nanoseconds > 0.0));
+        }
+        Err(why) => println!("not measured: {why}"),
+    }
+}
+
+#[test]
+fn a_larger_store_of_a_later_plan_keeps_what_was_written() {
+    let Some(mut gpu) = gpu::open() else { return };
+    let copy = |rows: usize| {
+        let mut g = Graph::new();
+        let store = g.dataset(Store::Targets, &[rows]);
+        let drawn = g.push(Op::SampleRows { batch: 4 }, &[store]).unwrap();
+        g.output(drawn);
+        (Arc::new(Plan::new(&g, Options::default()).unwrap()), drawn)
+    };
+    let ((small, drawn), (large, _)) = (copy(4), copy(1000));
+    let id = gpu.load(small).unwrap();
+    gpu.write_store(Store::Targets, bytemuck::cast_slice(&[1.0f32, 2.0, 3.0, 4.0])).unwrap();
+    gpu.load(large).unwrap();
+    gpu.run(id, &[Clock { count: 4, ..Clock::default() }]).unwrap();
+    let mut values = gpu.read(id, drawn).unwrap();
+    values.sort_by(f32::total_cmp);
+    assert_eq!(values, [1.0, 2.0, 3.0, 4.0]);
+    let error = gpu.write_store(Store::Targets, &[0; 8000]).unwrap_err().to_string();
+    assert!(error.contains("does not fit"), "{error}");
+}

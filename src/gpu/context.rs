@@ -63,7 +63,7 @@ impl Context {
     /// Most bytes that one storage binding may have.
     pub(super) fn binding_limit(&self) -> u64 {
         let limits = self.device.limits();
-        u64::from(limits.max_storage_buffer_binding_size).min(limits.max_buffer_size)
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
     }
 
     /// A buffer of `bytes`, rounded up to 16 so that kernels may read and write whole fours of floats.
@@ -220,7 +220,7 @@ impl Context {
     pub(super) fn download(&self, from: &wgpu::Buffer, offset: u64, bytes: u64, what: &str) -> Result<Vec<u8>> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         // In pieces, so that reading large state needs little memory beside it.
-        let piece = bytes.min(64 << 20).max(4);
+        let piece = bytes.clamp(4, 64 << 20);
         let staging = self.buffer("staging", piece, usage)?;
         let mut all = Vec::with_capacity(bytes as usize);
         while (all.len() as u64) < bytes {

@@ -67,13 +67,16 @@ pub struct GpuOptions {
     pub limits: Option<wgpu::Limits>,
     /// Fills every result with NaN before it is computed and puts guard zones behind buffers, for tests.
     pub inspect: bool,
+    /// Time that a submission aims for: short enough that no watchdog fires and no desktop freezes.
+    pub submission: Duration,
     /// Longest wait for the device before it counts as hung.
     pub timeout: Duration,
 }
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        GpuOptions { checked: false, limits: None, inspect: false, timeout: Duration::from_secs(120) }
+        let (submission, timeout) = (Duration::from_millis(100), Duration::from_secs(120));
+        GpuOptions { checked: false, limits: None, inspect: false, submission, timeout }
     }
 }
 

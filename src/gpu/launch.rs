@@ -19,8 +19,6 @@ pub(super) enum Operand {
         /// How many.
         elements: usize,
     },
-    /// A whole arena.
-    Arena(Arena),
     /// Memory for the stages of one step, shared by all steps; `index` tells buffers of one step apart.
     Scratch {
         /// Which scratch buffer.

@@ -81,7 +81,7 @@ impl Loaded {
         }
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params = context.buffer("parameters", PARAMS_STRIDE * launches.len() as u64, uniform)?;
-        let pace = Pace::default();
+        let pace = Pace::new(context.options.submission.as_secs_f64());
         Ok(Loaded { plan, slots, scratch, recorded: Vec::new(), pace, launches, params })
     }
 
@@ -153,7 +153,6 @@ impl Loaded {
                     Place::Fused => return Err(missing("place for a fused tensor")),
                 }
             }
-            Operand::Arena(which) => (arena(&which)?, 0, fours(self.plan.layout.len(which))),
             Operand::Part { arena: which, offset, elements } => (arena(&which)?, 4 * offset as u64, fours(elements)),
             Operand::Scratch { index, elements } => (&self.scratch[index], 0, fours(elements)),
             Operand::Ring => (&fixed.ring, 0, fixed.ring.size()),
@@ -221,7 +220,6 @@ fn check(context: &Context, plan: &Plan, launches: &[(usize, Launch)]) -> Result
                     let shape = plan.shape(t);
                     (format!("`{}` [{shape}]", plan.tensors[t.0].name), (width * shape.len()) as u64)
                 }
-                Operand::Arena(arena) => (format!("the state {arena:?}"), 4 * plan.layout.len(arena) as u64),
                 Operand::Part { arena, elements, .. } => (format!("the state {arena:?}"), 4 * elements as u64),
                 Operand::Scratch { elements, .. } => ("scratch memory".into(), 4 * elements as u64),
                 Operand::Ring => continue,

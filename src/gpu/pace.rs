@@ -1,15 +1,14 @@
-//! How much goes into one submission: as many steps as take about [`TARGET`], so that no watchdog fires and no desktop
-//! freezes, or a part of a step where one takes longer.
-
-/// Seconds that a submission aims for.
-const TARGET: f64 = 0.1;
+//! How much goes into one submission: as many steps as take about the time it aims for, so that no watchdog fires and
+//! no desktop freezes, or a part of a step where one takes longer.
 
 /// Most steps of a submission: entries of the clock and loss rings.
 pub(super) const RING: usize = 64;
 
 /// Measured time of a plan's steps.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
+    /// Seconds that a submission aims for.
+    target: f64,
     /// Seconds per step, once known.
     seconds: Option<f64>,
     /// Submissions measured; the first holds the driver's compilation and counts for little.
@@ -19,6 +18,11 @@ pub(super) struct Pace {
 }
 
 impl Pace {
+    /// Nothing known yet; a submission aims for `target` seconds.
+    pub(super) fn new(target: f64) -> Self {
+        Pace { target: target.max(1e-9), seconds: None, measured: 0, last: 0 }
+    }
+
     /// Whether the host should wait for this submission to learn its time.
     pub(super) fn learning(&self) -> bool {
         self.measured < 4
@@ -29,7 +33,7 @@ impl Pace {
         match self.seconds {
             None => 1,
             Some(seconds) => {
-                let fitting = (TARGET / seconds.max(1e-9)) as usize;
+                let fitting = (self.target / seconds.max(1e-9)) as usize;
                 // Grows step by step: the first measures are the least certain.
                 fitting.min(self.last.max(1) * 8).clamp(1, RING)
             }
@@ -38,8 +42,7 @@ impl Pace {
 
     /// Submissions that one step is spread over.
     pub(super) fn pieces(&self) -> usize {
-        // The first run of an unknown plan is cut too: a step of many seconds must not trip a watchdog.
-        self.seconds.map_or(1, |seconds| (seconds / TARGET).round().clamp(1.0, 256.0) as usize)
+        self.seconds.map_or(1, |seconds| (seconds / self.target).round().clamp(1.0, 256.0) as usize)
     }
 
     /// Takes in that `steps` took `seconds`.
@@ -60,14 +63,14 @@ mod tests {
 
     #[test]
     fn short_steps_are_gathered_and_long_ones_cut() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(0.1);
         assert_eq!(pace.steps(), 1);
         pace.learn(1, 1.5);
         pace.learn(1, 0.001);
         assert_eq!(pace.steps(), 8);
         pace.learn(8, 0.008);
         assert_eq!((pace.steps(), pace.pieces()), (64, 1));
-        let mut slow = Pace::default();
+        let mut slow = Pace::new(0.1);
         slow.learn(1, 1.0);
         assert_eq!((slow.steps(), slow.pieces()), (1, 10));
     }

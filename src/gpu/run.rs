@@ -213,7 +213,9 @@ impl Runner {
             let recorded = &loaded.recorded[range.clone()];
             for part in recorded.chunk_by(|a, b| a.step == b.step) {
                 let output = loaded.plan.steps[part[0].step].output;
-                if let Some(poison) = &self.poison {
+                // A submission may begin in the middle of a step, whose first dispatches have left something in scratch.
+                let begun = range.start > 0 && loaded.recorded[range.start - 1].step == part[0].step;
+                if let Some(poison) = self.poison.as_ref().filter(|_| !begun) {
                     for scratch in &loaded.scratch {
                         encoder.copy_buffer_to_buffer(poison, 0, scratch, 0, scratch.size());
                     }

@@ -1,5 +1,7 @@
 //! Graphs of one operator and its gradients, on random inputs, for comparison with the oracle.
 
+#![allow(dead_code, reason = "each test program uses a part")]
+
 use wgrad::executor::Executor;
 use wgrad::graph::{Clock, Graph, Op, Options, TensorId, differentiate};
 
