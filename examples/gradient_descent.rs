@@ -44,8 +44,11 @@ fn matrix() -> [[f64; 2]; 2] {
     [[cos, -sin * ACROSS], [sin, cos * ACROSS]]
 }
 
+/// Points and heights.
+type Descent = (Vec<(f64, f64)>, Vec<f64>);
+
 /// The points and heights of `steps` steps of a rule.
-fn descend(device: &Device, rule: Update, rate: f32, steps: usize) -> Result<(Vec<(f64, f64)>, Vec<f64>)> {
+fn descend(device: &Device, rule: Update, rate: f32, steps: usize) -> Result<Descent> {
     let mut graph = Graph::new();
     let p = graph.parameter("p", &[1, 2], Init::Constant(0.0), Kind::Linear)?;
     let (a, b) = (graph.input("A", &[2, 2]), graph.input("b", &[1, 2]));

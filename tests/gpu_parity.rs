@@ -3,10 +3,10 @@
 
 #[path = "gpu/cases.rs"]
 mod cases;
-mod gpu;
 mod support;
 
 use cases::{Case, Noise};
+use support::gpu;
 use support::tolerance::{Family, Precision, Tolerance};
 use wgrad::cpu::Cpu;
 use wgrad::graph::{Activation, Axis, Interpolation, Loss, Op, Options, Pooling, TensorId};

@@ -2,10 +2,10 @@
 
 #[path = "gpu/cases.rs"]
 mod cases;
-mod gpu;
 mod support;
 
 use cases::Noise;
+use support::gpu;
 use support::load;
 use support::tolerance::{Family, Precision, Tolerance};
 use wgrad::cpu::Cpu;

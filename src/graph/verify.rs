@@ -25,7 +25,7 @@ pub(super) fn verify(plan: &Plan) -> Result<()> {
             let name = &plan.tensors[tensor.0].name;
             match plan.places[tensor.0] {
                 Place::Slot(slot) => {
-                    if !tenant[slot].is_some_and(|t| plan.roots[t.0] == plan.roots[tensor.0]) {
+                    if tenant[slot].is_none_or(|t| plan.roots[t.0] != plan.roots[tensor.0]) {
                         return fail(step, format!("`{name}` was overwritten or never made"));
                     }
                 }
@@ -61,11 +61,10 @@ pub(super) fn verify(plan: &Plan) -> Result<()> {
         }
     }
     for output in &plan.outputs {
-        if let Place::Slot(slot) = plan.places[output.0] {
-            if !tenant[slot].is_some_and(|t| plan.roots[t.0] == plan.roots[output.0]) {
-                let message = format!("faulty plan: output `{}` is not kept", plan.tensors[output.0].name);
-                return Err(Error::Execution { step: "outputs".into(), message });
-            }
+        let Place::Slot(slot) = plan.places[output.0] else { continue };
+        if tenant[slot].is_none_or(|t| plan.roots[t.0] != plan.roots[output.0]) {
+            let message = format!("faulty plan: output `{}` is not kept", plan.tensors[output.0].name);
+            return Err(Error::Execution { step: "outputs".into(), message });
         }
     }
     Ok(())

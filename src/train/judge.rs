@@ -24,7 +24,7 @@ pub enum Judge {
         /// Decides how predictions are read.
         loss: Loss,
         /// Made at the first validation.
-        predictor: Option<Predictor>,
+        predictor: Option<Box<Predictor>>,
     },
     /// Pictures to be restored from their reductions.
     Pictures {
@@ -33,7 +33,7 @@ pub enum Judge {
         /// Mean PSNR and SSIM of bicubic enlargement.
         bicubic: [f64; 2],
         /// Made at the first validation.
-        upscaler: Option<Upscaler>,
+        upscaler: Option<Box<Upscaler>>,
     },
 }
 
@@ -74,7 +74,7 @@ impl Judge {
             Judge::Rows { rows, loss, predictor } => {
                 match predictor {
                     Some(predictor) => predictor.set_weights(network, weights)?,
-                    None => *predictor = Some(Predictor::new(device.executor()?, network, weights)?),
+                    None => *predictor = Some(Box::new(Predictor::new(device.executor()?, network, weights)?)),
                 }
                 let predictor = predictor.as_mut().expect("made above");
                 let outputs = predict_rows(predictor, rows)?;
@@ -85,7 +85,7 @@ impl Judge {
                     Some(upscaler) => upscaler.set_weights(network, weights)?,
                     None => {
                         let checkpoint = Checkpoint::new(network.clone(), weights.clone());
-                        *upscaler = Some(Upscaler::new(device, &checkpoint, UpscaleOptions::default())?);
+                        *upscaler = Some(Box::new(Upscaler::new(device, &checkpoint, UpscaleOptions::default())?));
                     }
                 }
                 let upscaler = upscaler.as_mut().expect("made above");

@@ -43,11 +43,9 @@ impl Metrics {
             for record in reader.records() {
                 let record = record.map_err(|e| metrics.fault(&e.to_string()))?;
                 let numbers: Vec<f64> = record.iter().filter_map(|v| v.parse().ok()).collect();
-                if let [at, loss, lr, seconds, scores @ ..] = &numbers[..] {
-                    if *at <= step as f64 {
-                        let (loss, lr, seconds) = (*loss, *lr, *seconds);
-                        metrics.rows.push(Row { step: *at as u64, loss, lr, seconds, scores: scores.to_vec() });
-                    }
+                let [at, loss, lr, seconds, ref scores @ ..] = numbers[..] else { continue };
+                if at <= step as f64 {
+                    metrics.rows.push(Row { step: at as u64, loss, lr, seconds, scores: scores.to_vec() });
                 }
             }
         }

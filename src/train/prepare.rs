@@ -45,7 +45,7 @@ impl Prepared {
     pub(super) fn feed(&mut self, trainer: &mut Trainer, first: bool) -> Result<()> {
         let Some(shards) = &mut self.shards else { return Ok(()) };
         let step = trainer.step();
-        if step % shards.steps != 0 && !first {
+        if !step.is_multiple_of(shards.steps) && !first {
             return Ok(());
         }
         let number = step / shards.steps;

@@ -56,10 +56,8 @@ pub fn run(
         }
         (false, false) => None,
     };
-    if let Some(earlier) = &earlier {
-        if earlier.network != recipe.network {
-            return Err(Error::input(format!("{}: was written for another [network]", path.display())));
-        }
+    if earlier.as_ref().is_some_and(|earlier| earlier.network != recipe.network) {
+        return Err(Error::input(format!("{}: was written for another [network]", path.display())));
     }
     let start = recipe.start.as_deref().map(Checkpoint::open).transpose()?;
     let mut prepared = prepare(recipe, report)?;

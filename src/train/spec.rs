@@ -1,0 +1,293 @@
+//! The sections of a recipe.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Loss, Update};
+use crate::{Error, Result};
+
+/// Where training data comes from. In a recipe: `[data]` with `kind = "images"` and the fields below.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DataSpec {
+    /// Pictures drawn by a dead-leaves model; no file needed.
+    Procedural {
+        /// How many.
+        #[serde(default = "defaults::pictures")]
+        pictures: usize,
+        /// Side of each, pixels.
+        #[serde(default = "defaults::size")]
+        size: usize,
+        /// Side of a low-resolution patch.
+        #[serde(default = "defaults::patch")]
+        patch: usize,
+    },
+    /// Folders of pictures, for super-resolution.
+    Images {
+        /// Folders or files.
+        train: Vec<PathBuf>,
+        /// Folders of test pictures that must not be among them.
+        #[serde(default)]
+        exclude: Vec<PathBuf>,
+        /// Side of a low-resolution patch.
+        #[serde(default = "defaults::patch")]
+        patch: usize,
+        /// Sizes at which each picture is used.
+        #[serde(default = "defaults::rescale")]
+        rescale: Vec<f64>,
+        /// Pictures with more pixels are halved until they have no more.
+        #[serde(default = "defaults::max_pixels")]
+        max_pixels: usize,
+        /// Bytes of pictures on the device at a time, MiB; more are streamed in by shards.
+        #[serde(default = "defaults::budget")]
+        budget_mib: usize,
+        /// Largest standard deviation of a Gaussian blur before shrinking, pixels; 0: none.
+        #[serde(default)]
+        blur: f64,
+        /// Lowest JPEG quality of the low-resolution pictures, 1 to 100; 0: none.
+        #[serde(default)]
+        jpeg: u8,
+        /// Largest standard deviation of noise on the low-resolution pictures, of 255; 0: none.
+        #[serde(default)]
+        noise: f64,
+    },
+    /// A folder with the four files of MNIST's format, plain or `.gz`.
+    Idx {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A table of numbers.
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// Name (or index, from 0) of the target's column; the last when not given.
+        target: Option<String>,
+        /// The target is a class.
+        #[serde(default = "defaults::yes")]
+        classes: bool,
+        /// Share of the rows kept for validation.
+        #[serde(default = "defaults::holdout")]
+        holdout: f64,
+    },
+    /// Two-dimensional points on interleaved spirals; no file needed.
+    Spirals {
+        /// Points in all.
+        #[serde(default = "defaults::points")]
+        points: usize,
+        /// Arms, each a class.
+        #[serde(default = "defaults::arms")]
+        classes: usize,
+    },
+    /// Drawn digits, 28x28, ten classes; no file needed.
+    Digits {
+        /// Digits to learn from; a fifth as many to validate.
+        #[serde(default = "defaults::points")]
+        pictures: usize,
+    },
+}
+
+impl Default for DataSpec {
+    fn default() -> Self {
+        DataSpec::Procedural { pictures: defaults::pictures(), size: defaults::size(), patch: defaults::patch() }
+    }
+}
+
+mod defaults {
+    pub fn pictures() -> usize {
+        96
+    }
+    pub fn size() -> usize {
+        192
+    }
+    pub fn patch() -> usize {
+        24
+    }
+    pub fn rescale() -> Vec<f64> {
+        vec![1.0, 0.9, 0.8, 0.7, 0.6]
+    }
+    pub fn max_pixels() -> usize {
+        2_000_000
+    }
+    pub fn budget() -> usize {
+        64
+    }
+    pub fn yes() -> bool {
+        true
+    }
+    pub fn holdout() -> f64 {
+        0.2
+    }
+    pub fn points() -> usize {
+        5000
+    }
+    pub fn arms() -> usize {
+        3
+    }
+}
+
+/// What is minimised. In a recipe: `[loss]` with `kind = "charbonnier"`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LossSpec {
+    /// Mean squared error.
+    Mse {},
+    /// Mean absolute error.
+    Mae {},
+    /// Huber's loss.
+    Huber {
+        /// Where the square turns into a line.
+        #[serde(default = "one")]
+        delta: f32,
+    },
+    /// `sqrt(d^2 + epsilon^2)`
+    Charbonnier {
+        /// Rounds the corner at zero.
+        #[serde(default = "thousandth")]
+        epsilon: f32,
+    },
+    /// Softmax cross-entropy, for classes.
+    CrossEntropy {
+        /// Label smoothing.
+        #[serde(default)]
+        smoothing: f32,
+    },
+    /// Binary cross-entropy of probabilities.
+    Bce {},
+    /// Binary cross-entropy of logits.
+    BceWithLogits {},
+}
+
+fn one() -> f32 {
+    1.0
+}
+fn thousandth() -> f32 {
+    1e-3
+}
+
+impl LossSpec {
+    /// The operator's loss.
+    pub fn loss(self) -> Loss {
+        match self {
+            LossSpec::Mse {} => Loss::Mse,
+            LossSpec::Mae {} => Loss::Mae,
+            LossSpec::Huber { delta } => Loss::Huber(delta),
+            LossSpec::Charbonnier { epsilon } => Loss::Charbonnier(epsilon),
+            LossSpec::CrossEntropy { smoothing } => Loss::CrossEntropy(smoothing),
+            LossSpec::Bce {} => Loss::Bce,
+            LossSpec::BceWithLogits {} => Loss::BceWithLogits,
+        }
+    }
+}
+
+/// How the loss is minimised. In a recipe: `[optimizer]`. Keys of other kinds than the chosen one are errors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerSpec {
+    /// The update rule.
+    pub kind: Rule,
+    /// Learning rate.
+    pub lr: f32,
+    /// SGD: share of the velocity that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub momentum: Option<f32>,
+    /// SGD: look ahead along the velocity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nesterov: Option<bool>,
+    /// RMSprop: share of the mean square that is kept, 0.99.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rho: Option<f32>,
+    /// Adam, AdamW: decays of the two moments, [0.9, 0.999].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub betas: Option<[f32; 2]>,
+    /// Adam, AdamW, RMSprop: added outside the root, 1e-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f32>,
+    /// Weight decay: an L2 penalty, or decoupled for AdamW.
+    pub weight_decay: f32,
+    /// Largest global norm of the gradients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f32>,
+    /// Share that an exponential average of the weights keeps; the average is what is validated and shipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average: Option<f32>,
+}
+
+/// Name of an update rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// Stochastic gradient descent.
+    Sgd,
+    /// Tieleman & Hinton 2012.
+    Rmsprop,
+    /// Kingma & Ba 2015.
+    Adam,
+    /// Loshchilov & Hutter 2019.
+    Adamw,
+}
+
+impl Default for OptimizerSpec {
+    fn default() -> Self {
+        OptimizerSpec {
+            kind: Rule::Adam,
+            lr: 2e-3,
+            momentum: None,
+            nesterov: None,
+            rho: None,
+            betas: None,
+            epsilon: None,
+            weight_decay: 0.0,
+            clip: None,
+            average: Some(0.99),
+        }
+    }
+}
+
+impl OptimizerSpec {
+    /// The operator's rule.
+    ///
+    /// # Errors
+    /// When a key belongs to another kind.
+    pub fn rule(&self) -> Result<Update> {
+        let foreign = [
+            ("momentum", self.momentum.is_some(), self.kind == Rule::Sgd),
+            ("nesterov", self.nesterov.is_some(), self.kind == Rule::Sgd),
+            ("rho", self.rho.is_some(), self.kind == Rule::Rmsprop),
+            ("betas", self.betas.is_some(), matches!(self.kind, Rule::Adam | Rule::Adamw)),
+            ("epsilon", self.epsilon.is_some(), self.kind != Rule::Sgd),
+        ];
+        if let Some((key, ..)) = foreign.iter().find(|(_, given, fits)| *given && !fits) {
+            return Err(Error::input(format!("optimizer.{key} has no meaning for kind {:?}; remove it", self.kind)));
+        }
+        let (decay, epsilon) = (self.weight_decay, self.epsilon.unwrap_or(1e-8));
+        let [beta1, beta2] = self.betas.unwrap_or([0.9, 0.999]);
+        Ok(match self.kind {
+            Rule::Sgd => {
+                let (momentum, nesterov) = (self.momentum.unwrap_or(0.0), self.nesterov.unwrap_or(false));
+                Update::Sgd { momentum, nesterov, decay }
+            }
+            Rule::Rmsprop => Update::RmsProp { rho: self.rho.unwrap_or(0.99), epsilon, decay },
+            Rule::Adam => Update::Adam { beta1, beta2, epsilon, decay, decoupled: false },
+            Rule::Adamw => Update::Adam { beta1, beta2, epsilon, decay, decoupled: true },
+        })
+    }
+}
+
+/// How progress is judged. In a recipe: `[validate]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ValidateSpec {
+    /// Steps between validations and checkpoints; the last step has one in any case.
+    pub every: u64,
+    /// Folders of high-resolution pictures, scored by PSNR and SSIM (pictures that nothing is learned from).
+    pub folders: Vec<PathBuf>,
+    /// Number of drawn pictures, where pictures are drawn.
+    pub pictures: usize,
+}
+
+impl Default for ValidateSpec {
+    fn default() -> Self {
+        ValidateSpec { every: 500, folders: Vec::new(), pictures: 8 }
+    }
+}
