@@ -41,7 +41,7 @@ pub(super) fn lower(plan: &Plan, step: &Step, class: Class, most: usize) -> Vec<
     let at = Lowering { plan, step, most };
     match step.op {
         Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. } | Op::Conv2dWeightGrad(_) => {
-            contraction::lower(plan, step, class)
+            contraction::lower(plan, step, class, None)
         }
         Op::Activate(f) => at.activate(f),
         Op::ActivateGrad(f) => at.activate_grad(f),

@@ -1,0 +1,117 @@
+// uses: matmul_tile
+// Weight gradient of a convolution for GPUs: the product dY x im2col(X), whose terms are pixels.
+//
+//   dw[ky, kx, c, n] = sum over image, oy, ox of
+//                      x[image, oy stride - padding + ky, ox stride - padding + kx, c] dy[image, oy, ox, n]
+//
+// x is [images, in_height, in_width, channels], dy [images, height, width, columns]; rows of dw are m = (ky, kx, c).
+// A workgroup owns a tile of BM x BN elements (see matmul_tile.wgsl for who owns which). Group z sums the lines
+// (image, oy) from z chunk to (z + 1) chunk, pixels in order, and stores its part at z rows columns.
+
+const VX: u32 = 0u;
+// Whether dy is read as vectors: columns are a multiple of four.
+const VY: u32 = 0u;
+
+struct Params {
+    in_height: u32,
+    in_width: u32,
+    channels: u32,
+    height: u32,
+    width: u32,
+    rows: u32,
+    columns: u32,
+    kernel: u32,
+    stride: u32,
+    padding: u32,
+    // Lines (image, oy) in all, and per group along z.
+    lines: u32,
+    chunk: u32,
+    // Tiles along columns, and tiles in all.
+    across: u32,
+    tiles: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>; // unless VX
+@group(0) @binding(1) var<storage, read> x4: array<vec4f>; // when VX
+@group(0) @binding(2) var<storage, read> dy: array<f32>; // unless VY
+@group(0) @binding(3) var<storage, read> dy4: array<vec4f>; // when VY
+@group(0) @binding(4) var<uniform> params: Params;
+
+// Index of the first channel that row m's tap reads for the output pixel (line, ox), if it is inside the picture.
+struct Source {
+    at: u32,
+    inside: bool,
+}
+
+fn source(m: u32, line: u32, ox: u32) -> Source {
+    let tap = m / params.channels;
+    let iy = line % params.height * params.stride - params.padding + tap / params.kernel;
+    let ix = ox * params.stride - params.padding + tap % params.kernel;
+    let inside = m < params.rows && iy < params.in_height && ix < params.in_width;
+    let y = line / params.height * params.in_height + iy;
+    return Source(select(0u, (y * params.in_width + ix) * params.channels + m % params.channels, inside), inside);
+}
+
+// Rows m .. m + 3 at a pixel, zeros outside.
+fn quad_of_x(pixel: u32, end: u32, m: u32) -> vec4f {
+    var v = vec4f(0.0);
+    if (pixel >= end) { return v; }
+    let line = pixel / params.width;
+    let ox = pixel % params.width;
+    let s = source(m, line, ox);
+    if (s.inside) { v = x4[s.at / 4u]; } // when VX
+    if (s.inside) { v.x = x[s.at]; } // unless VX
+    let s1 = source(m + 1u, line, ox); // unless VX
+    if (s1.inside) { v.y = x[s1.at]; } // unless VX
+    let s2 = source(m + 2u, line, ox); // unless VX
+    if (s2.inside) { v.z = x[s2.at]; } // unless VX
+    let s3 = source(m + 3u, line, ox); // unless VX
+    if (s3.inside) { v.w = x[s3.at]; } // unless VX
+    return v;
+}
+
+// dy[pixel, n .. n + 4], zeros outside.
+fn quad_of_dy(pixel: u32, end: u32, n: u32) -> vec4f {
+    var v = vec4f(0.0);
+    if (pixel >= end || n >= params.columns) { return v; }
+    let at = pixel * params.columns + n;
+    v = dy4[at / 4u]; // when VY
+    v.x = dy[at]; // unless VY
+    if (n + 1u < params.columns) { v.y = dy[at + 1u]; } // unless VY
+    if (n + 2u < params.columns) { v.z = dy[at + 2u]; } // unless VY
+    if (n + 3u < params.columns) { v.w = dy[at + 3u]; } // unless VY
+    return v;
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    // Groups past the end repeat the last tile, so that barriers stand in uniform control flow.
+    let tile = min(group.y * groups.x + group.x, params.tiles - 1u);
+    let row = tile / params.across * BM;
+    let column = tile % params.across * BN;
+    let begin = group.z * params.chunk;
+    let first = begin * params.width;
+    let end = min(begin + params.chunk, params.lines) * params.width;
+
+    var sums: array<vec4f, TM * TN / 4u>;
+    for (var k0 = first; k0 < end; k0 += BK) {
+        for (var i = thread; i < BK * BM / 4u; i += THREADS) {
+            let k = i / (BM / 4u);
+            let quad = i % (BM / 4u);
+            tile_a[k * LDA + quad] = quad_of_x(k0 + k, end, row + quad * 4u);
+        }
+        for (var i = thread; i < BK * BN / 4u; i += THREADS) {
+            let k = i / (BN / 4u);
+            let quad = i % (BN / 4u);
+            tile_b[k * LDB + quad] = quad_of_dy(k0 + k, end, column + quad * 4u);
+        }
+        workgroupBarrier();
+        accumulate(thread, &sums);
+        workgroupBarrier();
+    }
+    store_tile(thread, group.z * params.rows * params.columns, row, column, params.rows, params.columns, &sums);
+}

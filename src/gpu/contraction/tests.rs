@@ -1,0 +1,156 @@
+//! Every form of every contraction against a plain loop in f64.
+
+use super::cases::{Behind, Case, Random, convolution, product};
+use super::harness::{Gpu, assemble};
+use super::{Class, Tile, tiles};
+use crate::graph::{Epilogue, Op, Window};
+
+/// Every tile of a class, some cases each; some drivers compile for long, so a kernel is made few times.
+fn every_tile(class: Class, mut make: impl FnMut(&mut Random) -> Case) {
+    let Some(gpu) = Gpu::open() else { return };
+    let mut random = Random(1);
+    let cases: usize = std::env::var("WGRAD_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
+    for &tile in tiles(Op::MatMul { ta: false, tb: false }, class) {
+        for _ in 0..cases {
+            let case = make(&mut random);
+            let got = case.run(&gpu, class, Some(tile));
+            case.check(&got, &tile.name());
+        }
+    }
+}
+
+#[test]
+fn software_products_equal_the_loop() {
+    every_tile(Class::Software, product);
+}
+
+#[test]
+fn software_convolutions_equal_the_loop() {
+    every_tile(Class::Software, |random| convolution(random, 0));
+}
+
+#[test]
+fn software_input_gradients_equal_the_loop() {
+    every_tile(Class::Software, |random| convolution(random, 1));
+}
+
+#[test]
+fn software_weight_gradients_equal_the_loop() {
+    every_tile(Class::Software, |random| convolution(random, 2));
+}
+
+#[test]
+fn texts_are_valid_as_they_stand() {
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).expect("the folder is there") {
+        let path = entry.expect("readable").path();
+        let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        if stem.starts_with("matmul") || stem.starts_with("conv") {
+            let text = assemble(&stem, &[]);
+            naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{stem}: {}", e.emit_to_string(&text)));
+        }
+    }
+}
+
+#[test]
+fn hardware_products_equal_the_loop() {
+    every_tile(Class::Hardware, product);
+}
+
+#[test]
+fn hardware_convolutions_equal_the_loop() {
+    every_tile(Class::Hardware, |random| convolution(random, 0));
+}
+
+#[test]
+fn hardware_input_gradients_equal_the_loop() {
+    every_tile(Class::Hardware, |random| convolution(random, 1));
+}
+
+#[test]
+fn hardware_weight_gradients_equal_the_loop() {
+    every_tile(Class::Hardware, |random| convolution(random, 2));
+}
+
+/// A step's result in every tile of both classes.
+fn in_every_tile(gpu: &Gpu, case: &Case) -> Vec<(String, Vec<f32>)> {
+    let both = [Class::Software, Class::Hardware];
+    let forms = both.into_iter().flat_map(|class| tiles(case.step.op, class).iter().map(move |&tile| (class, tile)));
+    forms.map(|(class, tile)| (tile.name(), case.run(gpu, class, Some(tile)))).collect()
+}
+
+/// Tiled inference equals untiled inference bit for bit only if this holds.
+#[test]
+fn a_pixels_sum_depends_neither_on_its_position_nor_on_the_tile() {
+    let Some(gpu) = Gpu::open() else { return };
+    let mut random = Random(2);
+    let window = Window { kernel: 3, stride: 1, padding: 1 };
+    let (h, w, ci, co) = (9, 11, 8, 12);
+    let whole = Case::new(&mut random, Op::Conv2d(window), &[&[1, h, w, ci], &[3, 3, ci, co]], Behind::default());
+    let (top, left, high, wide) = (2, 3, 6, 7);
+    let mut part =
+        Case::new(&mut random, Op::Conv2d(window), &[&[1, high, wide, ci], &[3, 3, ci, co]], Behind::default());
+    let x = whole.values(whole.step.inputs[0]).to_vec();
+    let line = |y: usize| x[((top + y) * w + left) * ci..][..wide * ci].iter().copied();
+    part.inputs[0].1 = (0..high).flat_map(line).collect();
+    part.inputs[1].1 = whole.values(whole.step.inputs[1]).to_vec();
+    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let results = in_every_tile(&gpu, &whole);
+    for ((name, got), (_, cropped)) in results.iter().zip(in_every_tile(&gpu, &part)) {
+        assert_eq!(bits(got), bits(&results[0].1), "{name} and {}", results[0].0);
+        for y in 1..high - 1 {
+            let inner = |values: &[f32], width: usize, y: usize, x: usize| {
+                bits(&values[(y * width + x) * co..][..(wide - 2) * co])
+            };
+            assert_eq!(inner(got, w, top + y, left + 1), inner(&cropped, wide, y, 1), "{name}, line {y}");
+        }
+    }
+}
+
+#[test]
+fn split_sums_are_the_same_in_every_run() {
+    let Some(gpu) = Gpu::open() else { return };
+    let mut random = Random(3);
+    let window = Window { kernel: 3, stride: 1, padding: 1 };
+    let shapes: [&[usize]; 2] = [&[2, 20, 20, 4], &[2, 20, 20, 4]];
+    let case = Case::new(&mut random, Op::Conv2dWeightGrad(window), &shapes, Behind::default());
+    for class in [Class::Software, Class::Hardware] {
+        assert_eq!(case.launches(class, None).len(), 2, "the sum over pixels is split");
+        let first = case.run(&gpu, class, None);
+        case.check(&first, "split");
+        assert_eq!(first, case.run(&gpu, class, None));
+    }
+}
+
+#[test]
+fn all_tiles_have_names_that_find_them() {
+    for class in [Class::Software, Class::Hardware] {
+        for &tile in tiles(Op::MatMul { ta: false, tb: false }, class) {
+            assert_eq!(Tile::named(&tile.name()), Some(tile));
+        }
+    }
+    assert_eq!(Tile::named("shared-64x64x16-8x8").map(Tile::name).as_deref(), Some("shared-64x64x16-8x8"));
+    assert!(tiles(Op::Add, Class::Software).is_empty());
+}
+
+fn spoilt(spoil: impl FnOnce(&mut Vec<f32>)) {
+    let case = product(&mut Random(4));
+    let (sums, _) = Case { behind: Behind::default(), ..product(&mut Random(4)) }.contraction();
+    let mut plain = case;
+    (plain.step.epilogue, plain.behind) = (Epilogue::NONE, Behind::default());
+    let mut got: Vec<f32> = sums.iter().map(|&s| s as f32).collect();
+    plain.check(&got, "exact");
+    spoil(&mut got);
+    plain.check(&got, "spoilt");
+}
+
+#[test]
+#[should_panic(expected = "spoilt")]
+fn the_check_sees_an_element_that_was_never_written() {
+    spoilt(|got| *got.last_mut().expect("not empty") = f32::NAN);
+}
+
+#[test]
+#[should_panic(expected = "spoilt")]
+fn the_check_sees_a_small_error() {
+    spoilt(|got| got[0] += 1e-3);
+}
