@@ -22,8 +22,8 @@ fn pcg(v: u32) -> u32 {
     return (word >> 22u) ^ word;
 }
 
-const PATCH_STREAM: u32 = 0x50415443u;
-const ROW_STREAM: u32 = 0x524f5753u;
+const PATCH_STREAM: u32 = 1346458691u; // "PATC"
+const ROW_STREAM: u32 = 1380931411u; // "ROWS"
 
 // The row at `position` of the shuffled order of an epoch: six Feistel rounds, walked until inside 0..count.
 fn row(seed: u32, count: u32, epoch: u32, position: u32) -> u32 {
