@@ -20,9 +20,17 @@ pub(super) fn instantiate(source: &str, constants: &[(&str, u32)]) -> String {
     let mut lines = Vec::new();
     for line in source.lines() {
         if let Some((name, value)) = constant(line) {
-            let value = constants.iter().find(|c| c.0 == name).map_or_else(|| evaluate(value, &known), |c| c.1);
-            known.insert(name, value);
-            lines.push(format!("const {name}: u32 = {value}u;"));
+            match constants.iter().find(|c| c.0 == name) {
+                Some(&(_, value)) => {
+                    known.insert(name, value);
+                    lines.push(format!("const {name}: u32 = {value}u;"));
+                }
+                None => {
+                    // What marks cannot name, such as a bit pattern, is the compiler's business alone.
+                    known.extend(try_evaluate(value, &known).map(|value| (name, value)));
+                    lines.push(line.to_string());
+                }
+            }
         } else if kept(line, &known) {
             lines.push(line.to_string());
         }
@@ -106,56 +114,51 @@ fn replace_word(line: &str, word: &str, by: &str) -> String {
 
 /// Value of an expression of literals and constants with `+ - * / %` and parentheses.
 fn evaluate(expression: &str, known: &HashMap<&str, u32>) -> u32 {
+    try_evaluate(expression, known)
+        .unwrap_or_else(|| panic!("`{expression}` is no expression of this text's constants"))
+}
+
+fn try_evaluate(expression: &str, known: &HashMap<&str, u32>) -> Option<u32> {
     let mut rest = expression.trim();
-    let value = sum(&mut rest, known);
-    assert!(rest.is_empty(), "`{expression}` is no expression of constants");
-    value
+    let value = sum(&mut rest, known)?;
+    rest.is_empty().then_some(value)
 }
 
-fn sum(rest: &mut &str, known: &HashMap<&str, u32>) -> u32 {
-    let mut value = product(rest, known);
-    loop {
-        match take(rest, "+-") {
-            Some('+') => value += product(rest, known),
-            Some(_) => value -= product(rest, known),
-            None => return value,
-        }
+fn sum(rest: &mut &str, known: &HashMap<&str, u32>) -> Option<u32> {
+    let mut value = product(rest, known)?;
+    while let Some(sign) = take(rest, "+-") {
+        let term = product(rest, known)?;
+        value = if sign == '+' { value.checked_add(term)? } else { value.checked_sub(term)? };
     }
+    Some(value)
 }
 
-fn product(rest: &mut &str, known: &HashMap<&str, u32>) -> u32 {
-    let mut value = atom(rest, known);
-    loop {
-        match take(rest, "*/%") {
-            Some('*') => value *= atom(rest, known),
-            Some('/') => value /= atom(rest, known),
-            Some(_) => value %= atom(rest, known),
-            None => return value,
-        }
+fn product(rest: &mut &str, known: &HashMap<&str, u32>) -> Option<u32> {
+    let mut value = atom(rest, known)?;
+    while let Some(sign) = take(rest, "*/%") {
+        let factor = atom(rest, known)?;
+        value = match sign {
+            '*' => value.checked_mul(factor)?,
+            '/' => value.checked_div(factor)?,
+            _ => value.checked_rem(factor)?,
+        };
     }
+    Some(value)
 }
 
-fn atom(rest: &mut &str, known: &HashMap<&str, u32>) -> u32 {
+fn atom(rest: &mut &str, known: &HashMap<&str, u32>) -> Option<u32> {
     if take(rest, "(").is_some() {
-        let value = sum(rest, known);
-        assert!(take(rest, ")").is_some(), "a parenthesis is open before `{rest}`");
-        return value;
+        let value = sum(rest, known)?;
+        return take(rest, ")").map(|_| value);
     }
     let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
     let (word, after) = rest.split_at(end);
     *rest = after.trim_start();
-    match known.get(word) {
-        Some(value) => *value,
-        None => literal(word).unwrap_or_else(|| panic!("`{word}` is no constant of this kernel")),
-    }
-}
-
-fn literal(word: &str) -> Option<u32> {
-    let digits = word.trim_end_matches('u');
-    match digits.strip_prefix("0x") {
-        Some(hex) => u32::from_str_radix(hex, 16).ok(),
-        None => digits.parse().ok(),
-    }
+    let literal = word.strip_suffix('u').unwrap_or(word);
+    known.get(word).copied().or_else(|| match literal.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => literal.parse().ok(),
+    })
 }
 
 fn take(rest: &mut &str, any: &str) -> Option<char> {
@@ -172,7 +175,9 @@ mod tests {
     #[test]
     fn constants_take_this_instances_values_and_others_follow_from_them() {
         let text = instantiate("const A: u32 = 4u;\nconst B: u32 = A * 2u + 1u;\nlet A1 = A;", &[("A", 3)]);
-        assert_eq!(text, "const A: u32 = 3u;\nconst B: u32 = 7u;\nlet A1 = A;\n");
+        assert_eq!(text, "const A: u32 = 3u;\nconst B: u32 = A * 2u + 1u;\nlet A1 = A;\n");
+        let text = instantiate("const A: u32 = 1u;\nconst B: u32 = A * 2u;\nx // when B - 6u", &[("A", 3)]);
+        assert_eq!(text.lines().count(), 2, "B is 6, so x goes");
     }
 
     #[test]
@@ -206,7 +211,13 @@ for (var i = 0u; i < N; i++) { // unroll
     }
 
     #[test]
-    #[should_panic(expected = "`X` is no constant")]
+    fn constants_that_marks_do_not_name_may_be_anything() {
+        let source = "const MASK: u32 = 0x50415443u;\nconst TOP: u32 = 1u << 31u;\n";
+        assert_eq!(instantiate(source, &[]), source);
+    }
+
+    #[test]
+    #[should_panic(expected = "`X` is no expression")]
     fn an_unknown_name_is_refused() {
         instantiate("let a = 1; // when X", &[]);
     }
