@@ -36,14 +36,24 @@ pub fn find(name: Option<&str>, scale: Option<usize>) -> Result<Checkpoint> {
         Some(name) => model.name == name && model.scale == scale.unwrap_or(DEFAULT_SCALE),
         None => model.scale == scale.unwrap_or(DEFAULT_SCALE),
     };
-    let rank = |model: &&Model| DEFAULTS.iter().position(|d| *d == model.name).unwrap_or(DEFAULTS.len());
-    match MODELS.iter().filter(fits).min_by_key(rank) {
+    match MODELS.iter().filter(fits).min_by_key(|model| model.rank()) {
         Some(model) => Checkpoint::decode(model.bytes, &model.full_name()),
         None => Err(Error::input(missing(name, scale))),
     }
 }
 
+/// Name of the model that is taken for an enlargement when none is asked for.
+pub fn default_name(scale: Option<usize>) -> Option<String> {
+    let fits = |model: &&Model| model.scale == scale.unwrap_or(DEFAULT_SCALE);
+    MODELS.iter().filter(fits).min_by_key(|model| model.rank()).map(Model::full_name)
+}
+
 impl Model {
+    /// Models with the lowest rank are taken first.
+    fn rank(&self) -> usize {
+        DEFAULTS.iter().position(|name| *name == self.name).unwrap_or(DEFAULTS.len())
+    }
+
     fn full_name(&self) -> String {
         format!("{}-x{}", self.name, self.scale)
     }

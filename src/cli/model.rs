@@ -17,7 +17,7 @@ pub fn open(model: Option<&Path>, scale: Option<usize>) -> Result<(String, Check
             let name = name.to_string_lossy();
             (name.to_string(), models::find(Some(&name), scale)?)
         }
-        None => ("built-in model".to_string(), models::find(None, scale)?),
+        None => (models::default_name(scale).unwrap_or_default(), models::find(None, scale)?),
     };
     if let (Some(asked), Input::Picture { scale, .. }) = (scale, checkpoint.network.input())
         && asked != scale

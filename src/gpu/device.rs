@@ -1,6 +1,6 @@
 //! Finding and opening adapters.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::{Error, Result};
@@ -98,7 +98,13 @@ fn info(index: usize, adapter: &wgpu::Adapter) -> AdapterInfo {
 
 /// Adapters in a fixed order. A device that Vulkan and DX12 both list is taken from the first of Metal, Vulkan, DX12;
 /// two equal cards in one machine stay two.
-fn enumerate() -> Vec<wgpu::Adapter> {
+fn enumerate() -> &'static [wgpu::Adapter] {
+    // Asked once: drivers take their time, and some print what they miss each time they are loaded.
+    static ALL: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
+    ALL.get_or_init(list)
+}
+
+fn list() -> Vec<wgpu::Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let mut all = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
     let rank = |backend: wgpu::Backend| match backend {

@@ -55,17 +55,17 @@ impl<'a> Job<'a> {
     pub fn new(arguments: &'a Arguments, scale: usize) -> Result<Self> {
         let list = |folder: &PathBuf| Ok((folder.clone(), data::list(std::slice::from_ref(folder))?));
         let folders = arguments.hr.iter().map(list).collect::<Result<Vec<_>>>()?;
-        let open = |path: &PathBuf| {
-            let (name, checkpoint) = model::open(Some(path), Some(scale))?;
+        let open = |path: Option<&PathBuf>| {
+            let (name, checkpoint) = model::open(path.map(PathBuf::as_path), Some(scale))?;
             match checkpoint.network.input() {
                 wgrad::network::Input::Picture { .. } => Ok((name, checkpoint)),
                 _ => Err(Error::input(format!("{name}: does not enlarge pictures"))),
             }
         };
-        let models = arguments.model.iter().map(open).collect::<Result<Vec<_>>>()?;
-        if models.is_empty() && arguments.baseline.baseline().is_none() && !arguments.published {
-            return Err(Error::input("nothing to score: give a model by -m, or a --baseline"));
-        }
+        let models = match arguments.model.is_empty() {
+            true => vec![open(None)?],
+            false => arguments.model.iter().map(|path| open(Some(path))).collect::<Result<Vec<_>>>()?,
+        };
         Ok(Job { arguments, scale, folders, models })
     }
 
