@@ -67,6 +67,12 @@ pub trait Executor {
     /// When the device fails.
     fn losses(&mut self) -> Result<Vec<f32>>;
 
+    /// Runs the plan once and returns the nanoseconds that each of its steps took on the device.
+    ///
+    /// # Errors
+    /// When the device has no timestamps or fails.
+    fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>>;
+
     /// Bytes the executor has allocated on its device.
     fn allocated(&self) -> u64;
 }

@@ -10,9 +10,12 @@ struct Model {
     bytes: &'static [u8],
 }
 
-/// One entry per file of `models/`, which says beside each how it was made and what it scores:
-/// `Model { name: "tiny", scale: 2, bytes: include_bytes!("../models/tiny-x2.safetensors") }`.
-const MODELS: &[Model] = &[Model { name: "tiny", scale: 2, bytes: include_bytes!("../models/tiny-x2.safetensors") }];
+/// One entry per file of `models/`; `docs/models.md` says how each was made and what it scores.
+const MODELS: &[Model] = &[
+    Model { name: "tiny", scale: 2, bytes: include_bytes!("../models/tiny-x2.safetensors") },
+    Model { name: "tiny", scale: 3, bytes: include_bytes!("../models/tiny-x3.safetensors") },
+    Model { name: "tiny", scale: 4, bytes: include_bytes!("../models/tiny-x4.safetensors") },
+];
 
 /// Names that are taken when none is asked for, best first.
 const DEFAULTS: [&str; 2] = ["base", "tiny"];

@@ -104,6 +104,10 @@ impl Executor for Spoilt {
     fn losses(&mut self) -> Result<Vec<f32>> {
         self.inner.losses()
     }
+    fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
+        self.inner.profile(plan, clock)
+    }
+
     fn allocated(&self) -> u64 {
         self.inner.allocated()
     }

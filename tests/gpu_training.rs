@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wgrad::executor::{Executor, PlanId};
 use wgrad::graph::{
-    Activation, Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Plan, Store, TensorId, Update, differentiate,
+    Activation, Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Plan, Step, Store, TensorId, Update, differentiate,
     optimize,
 };
 
@@ -112,7 +112,8 @@ fn a_profile_times_every_step() {
     match gpu.profile(id, &clocks(3..4)[0]) {
         Ok(timings) => {
             assert_eq!(timings.len(), plan.steps.len());
-            assert!(timings.iter().any(|t| t.op == "MatMul" && t.label == "layer 1" && t.nanoseconds > 0.0));
+            let timed = |(step, time): (&Step, &f64)| matches!(step.op, Op::MatMul { .. }) && *time > 0.0;
+            assert!(plan.steps.iter().zip(&timings).any(timed));
         }
         Err(why) => println!("not measured: {why}"),
     }

@@ -12,6 +12,7 @@ mod interrupt;
 mod model;
 mod output;
 mod predict;
+mod profile;
 mod train;
 mod upscale;
 
@@ -62,6 +63,8 @@ enum Command {
     Info(info::Arguments),
     /// Time the same work on the CPU and on every adapter
     Bench(bench::Arguments),
+    /// Time each step of a recipe's training step
+    Profile(profile::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -88,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments, &common, &console),
+        Command::Profile(arguments) => profile::run(&arguments, &common, &console),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     ExitCode::from(code(&outcome, &console))

@@ -21,7 +21,7 @@ mod update;
 
 use std::mem::take;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
@@ -142,23 +142,6 @@ impl<T: Real> Cpu<T> {
             return Ok(state);
         }
         Err(Error::input(format!("no loaded plan has {arena:?}")))
-    }
-
-    /// Runs the plan once and says how long each of its steps took.
-    ///
-    /// # Errors
-    /// When the plan is not loaded.
-    pub fn profile(&mut self, plan: PlanId, clock: Clock) -> Result<Vec<Duration>> {
-        let steps = self.loaded(plan)?.plan.steps.len();
-        let mut times = vec![Duration::ZERO; steps];
-        self.inside(plan, |cpu| {
-            for (i, time) in times.iter_mut().enumerate() {
-                let start = Instant::now();
-                cpu.run_step(plan, i, clock);
-                *time = start.elapsed();
-            }
-        });
-        Ok(times)
     }
 
     /// Runs `work` inside the thread pool, so that each parallel operator begins without waking anyone from outside;
@@ -310,6 +293,19 @@ impl<T: Real> Executor for Cpu<T> {
 
     fn losses(&mut self) -> Result<Vec<f32>> {
         Ok(take(&mut self.losses))
+    }
+
+    fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
+        let steps = self.loaded(plan)?.plan.steps.len();
+        let mut times = vec![0.0; steps];
+        self.inside(plan, |cpu| {
+            for (i, time) in times.iter_mut().enumerate() {
+                let start = Instant::now();
+                cpu.run_step(plan, i, *clock);
+                *time = start.elapsed().as_nanos() as f64;
+            }
+        });
+        Ok(times)
     }
 
     fn allocated(&self) -> u64 {

@@ -7,7 +7,7 @@ use super::contraction::Class;
 use super::device::{self, AdapterInfo, AdapterKind, GpuOptions};
 use super::load::{Fixed, GUARD, GUARD_WORD, Loaded, Shared};
 use super::pace::RING;
-use super::profile::{self, Timing};
+use super::profile;
 use super::run::Runner;
 use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
@@ -81,16 +81,6 @@ impl Gpu {
     /// Buffers, bind groups and pipelines made so far: runs must not change it.
     pub fn created(&self) -> usize {
         self.context.created()
-    }
-
-    /// Runs a plan once with a timestamp around every step.
-    ///
-    /// # Errors
-    /// When the device has no timestamps or fails.
-    pub fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<Timing>> {
-        self.runner.losses(&self.context)?;
-        let loaded = loaded(&self.plans, plan)?;
-        profile::profile(&self.context, loaded, self.runner.first_clock(&self.context, clock))
     }
 
     /// Checks that nothing was written behind the plan's slots; for devices opened with `inspect`.
@@ -261,6 +251,12 @@ impl Executor for Gpu {
 
     fn losses(&mut self) -> Result<Vec<f32>> {
         self.runner.losses(&self.context)
+    }
+
+    fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
+        self.runner.losses(&self.context)?;
+        let loaded = loaded(&self.plans, plan)?;
+        profile::profile(&self.context, loaded, self.runner.first_clock(&self.context, clock))
     }
 
     fn allocated(&self) -> u64 {

@@ -19,4 +19,3 @@ mod template;
 
 pub use device::{AdapterInfo, AdapterKind, GpuOptions, adapters};
 pub use engine::Gpu;
-pub use profile::Timing;

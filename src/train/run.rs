@@ -9,6 +9,7 @@ use super::prepare::{Prepared, prepare};
 use super::report::{Progress, Report, Stop, Validation};
 use super::{Checkpoint, Recipe, Setup, Storage, Trainer};
 use crate::device::Device;
+use crate::graph::Plan;
 use crate::image::SaveOptions;
 use crate::{Error, Result, files};
 
@@ -61,16 +62,7 @@ pub fn run(
     }
     let start = recipe.start.as_deref().map(Checkpoint::open).transpose()?;
     let mut prepared = prepare(recipe, report)?;
-    let setup = Setup {
-        network: recipe.network.clone(),
-        loss: recipe.loss().loss(),
-        rule: recipe.optimizer.rule()?,
-        clip: recipe.optimizer.clip,
-        average: recipe.optimizer.average,
-        batch: recipe.batch,
-        seed: recipe.seed,
-    };
-    let mut trainer = Trainer::new(device.executor()?, setup, &prepared.resident, prepared.room)?;
+    let mut trainer = trainer(recipe, device, &prepared)?;
     let mut best = None;
     if let Some(start) = start {
         let (taken, all) = trainer.start_from(&start.weights)?;
@@ -99,6 +91,32 @@ pub fn run(
 /// The loss that a network was trained by says how its outputs are read: kept with the weights.
 fn loss_note(recipe: &Recipe) -> String {
     serde_json::to_string(&recipe.loss()).expect("plain data")
+}
+
+/// The trainer of a recipe, its data on the device.
+fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> Result<Trainer> {
+    let setup = Setup {
+        network: recipe.network.clone(),
+        loss: recipe.loss().loss(),
+        rule: recipe.optimizer.rule()?,
+        clip: recipe.optimizer.clip,
+        average: recipe.optimizer.average,
+        batch: recipe.batch,
+        seed: recipe.seed,
+    };
+    Trainer::new(device.executor()?, setup, &prepared.resident, prepared.room)
+}
+
+/// Times each step of a recipe's plan on a device, nanoseconds: the median of `steps` runs after as many to warm up.
+///
+/// # Errors
+/// When recipe, data or device do not fit, or the device has no timestamps.
+pub fn profile(recipe: &Recipe, device: &Device, steps: usize, report: &mut dyn Report) -> Result<(Plan, Vec<f64>)> {
+    let prepared = prepare(recipe, report)?;
+    let mut trainer = trainer(recipe, device, &prepared)?;
+    trainer.profile(steps)?;
+    let times = trainer.profile(steps)?;
+    Ok((trainer.plan().clone(), times))
 }
 
 struct Run<'a> {

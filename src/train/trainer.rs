@@ -127,25 +127,43 @@ impl Trainer {
     /// # Errors
     /// When the device fails.
     pub fn advance(&mut self, steps: u64, rate: impl Fn(u64) -> f32) -> Result<()> {
-        let clocks: Vec<Clock> = (self.step + 1..=self.step + steps)
-            .map(|step| {
-                // Pictures are drawn independently of each other; rows go by epochs.
-                let (epoch, offset) = batch::cursor(step - 1, self.setup.batch as u32, self.count);
-                Clock {
-                    step: step as u32,
-                    seed: self.setup.seed,
-                    epoch,
-                    offset,
-                    count: self.count,
-                    learning_rate: rate(step),
-                    loss_scale: 1.0,
-                    slot: 0,
-                }
-            })
-            .collect();
+        let clocks: Vec<Clock> = (self.step + 1..=self.step + steps).map(|step| self.clock(step, rate(step))).collect();
         self.executor.run(self.id, &clocks)?;
         self.step += steps;
         Ok(())
+    }
+
+    /// Does `steps` steps one by one at rate 0 and returns the median nanoseconds of each step of [`Trainer::plan`].
+    ///
+    /// # Errors
+    /// When the device has no timestamps or fails.
+    pub fn profile(&mut self, steps: usize) -> Result<Vec<f64>> {
+        let mut runs: Vec<Vec<f64>> = Vec::new();
+        for _ in 0..steps.max(1) {
+            let clock = self.clock(self.step + 1, 0.0);
+            runs.push(self.executor.profile(self.id, &clock)?);
+        }
+        let middle = |i: usize| {
+            let mut times: Vec<f64> = runs.iter().map(|run| run[i]).collect();
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        };
+        Ok((0..runs[0].len()).map(middle).collect())
+    }
+
+    fn clock(&self, step: u64, learning_rate: f32) -> Clock {
+        // Pictures are drawn independently of each other; rows go by epochs.
+        let (epoch, offset) = batch::cursor(step - 1, self.setup.batch as u32, self.count);
+        Clock {
+            step: step as u32,
+            seed: self.setup.seed,
+            epoch,
+            offset,
+            count: self.count,
+            learning_rate,
+            loss_scale: 1.0,
+            slot: 0,
+        }
     }
 
     /// Waits for the device and takes the losses of all steps since the last call, each before its update.
