@@ -14,6 +14,7 @@ mod output;
 mod predict;
 mod train;
 mod upscale;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,8 @@ enum Command {
     Info(info::Arguments),
     /// Time the same work on the CPU and on every adapter
     Bench(bench::Arguments),
+    /// Check every kernel of a device against the formulas in f64
+    Verify(verify::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -88,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments, &common, &console),
+        Command::Verify(arguments) => verify::run(&arguments, &common, &console),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     ExitCode::from(code(&outcome, &console))

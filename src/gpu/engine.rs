@@ -263,6 +263,10 @@ impl Executor for Gpu {
         self.runner.losses(&self.context)
     }
 
+    fn intact(&self, plan: PlanId) -> Result<()> {
+        if self.context.options.inspect { self.check_guards(plan) } else { Ok(()) }
+    }
+
     fn allocated(&self) -> u64 {
         let shared = self.shared.arenas.values().chain(self.shared.stores.values());
         let fixed = self.fixed.dummies.iter().chain([&self.fixed.ring]);
