@@ -10,6 +10,9 @@ use super::{Common, Outcome, output};
 
 #[derive(clap::Args)]
 pub struct Arguments {
+    /// Parts of operators' names (`conv2d`, `softmax`); all when none is given
+    #[arg(value_name = "OPERATOR")]
+    only: Vec<String>,
     /// Decides shapes and values
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -30,12 +33,12 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
         return Err(Error::Input("--checked is for GPUs; the CPU executor checks every index as it is".into()));
     }
     console.note(&format!("{} against the formulas in f64", chosen.describe()));
-    let effort = Effort { seed: arguments.seed, rounds: arguments.rounds };
+    let effort = Effort { only: arguments.only.clone(), seed: arguments.seed, rounds: arguments.rounds };
     let mut told = Ok(());
     if !arguments.json {
         output::line(&line(["operator", "tile", "cases", "worst error", "tolerance", ""]))?;
     }
-    let rows = device(&chosen, arguments.checked, effort, &mut |row| {
+    let rows = device(&chosen, arguments.checked, &effort, &mut |row| {
         if !arguments.json && told.is_ok() {
             told = output::line(&text(row));
         }

@@ -110,6 +110,21 @@ impl Gpu {
         Ok(())
     }
 
+    /// Bytes of a loaded plan that [`Plan::bytes`] does not count: packed weights, partial sums, kernels' parameters.
+    ///
+    /// # Errors
+    /// When the plan is not loaded.
+    pub fn overhead(&self, plan: PlanId) -> Result<u64> {
+        let loaded = loaded(&self.plans, plan)?;
+        Ok(loaded.bytes() - loaded.slots.iter().map(wgpu::Buffer::size).sum::<u64>())
+    }
+
+    /// Takes the device away, as a driver's crash does; for tests.
+    #[doc(hidden)]
+    pub fn lose(&self) {
+        self.context.device.destroy();
+    }
+
     fn class(&self) -> Class {
         match self.context.info.kind {
             AdapterKind::Software => Class::Software,

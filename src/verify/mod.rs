@@ -10,22 +10,22 @@ mod cases;
 mod noise;
 pub mod tolerance;
 
-use std::time::Duration;
-
-use crate::Result;
 use crate::cpu::Cpu;
 use crate::device::Device;
 use crate::executor::Executor;
 use crate::gpu::{self, Gpu, GpuOptions};
 use crate::graph::{Layout, Options};
+use crate::{Error, Result};
 use case::Case;
-use cases::{OPERATORS, name};
+use cases::{OPERATORS, Operator, name};
 use noise::Noise;
 use tolerance::{Precision, Tolerance};
 
 /// What to try.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Effort {
+    /// Parts of operators' names; all operators when there is none.
+    pub only: Vec<String>,
     /// Decides shapes and values.
     pub seed: u64,
     /// How many times each operator's cases are drawn.
@@ -34,7 +34,15 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Effort { seed: 1, rounds: 1 }
+        Effort { only: Vec::new(), seed: 1, rounds: 1 }
+    }
+}
+
+impl Effort {
+    /// The operators wanted, with numbers that choose their draws.
+    fn operators(&self) -> Vec<(u64, &'static Operator)> {
+        let wanted = |name: &str| self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()));
+        (0..).zip(OPERATORS).filter(|(_, operator)| wanted(operator.name)).collect()
     }
 }
 
@@ -96,23 +104,28 @@ impl Row {
 pub fn run(
     make: &dyn Fn(Option<&str>) -> Result<Box<dyn Executor>>,
     tiles: &[String],
-    effort: Effort,
+    effort: &Effort,
     told: &mut dyn FnMut(&Row),
 ) -> Result<Vec<Row>> {
+    let operators = effort.operators();
+    if operators.is_empty() {
+        let names: Vec<&str> = OPERATORS.iter().map(|operator| operator.name).collect();
+        return Err(Error::input(format!("no operator has that name; there are {}", names.join(", "))));
+    }
     let mut rows = Vec::new();
     let mut bench = Bench { make, tile: None, open: Vec::new() };
     bench.executor(&Layout::default())?;
-    for (number, operator) in OPERATORS.iter().enumerate() {
-        let row = bench.row(operator.name, operator.cases, effort, number as u64);
+    for &(number, operator) in &operators {
+        let row = bench.row(operator.name, operator.cases, effort, number);
         told(&row);
         rows.push(row);
     }
     drop(bench);
-    for (nth, tile) in tiles.iter().enumerate() {
+    for (nth, tile) in (1..).zip(tiles) {
         let mut bench = Bench { make, tile: Some(tile), open: Vec::new() };
-        for (number, operator) in OPERATORS.iter().enumerate() {
+        for &(number, operator) in &operators {
             let Some(cases) = operator.tiled else { continue };
-            let row = bench.row(operator.name, cases, effort, (100 * (nth + 1) + number) as u64);
+            let row = bench.row(operator.name, cases, effort, 100 * nth + number);
             told(&row);
             rows.push(row);
         }
@@ -139,7 +152,7 @@ impl Bench<'_> {
         Ok(&mut *self.open[at].1)
     }
 
-    fn row(&mut self, operator: &'static str, make: fn(&mut Noise) -> Vec<Case>, effort: Effort, stream: u64) -> Row {
+    fn row(&mut self, operator: &'static str, make: fn(&mut Noise) -> Vec<Case>, effort: &Effort, stream: u64) -> Row {
         let tile = self.tile.map(String::from);
         let mut row = Row { operator, tile, cases: 0, error: 0.0, tolerance: 0.0, ratio: 0.0, failure: None };
         for round in 0..effort.rounds {
@@ -166,7 +179,7 @@ impl Bench<'_> {
 ///
 /// # Errors
 /// When the device cannot be opened.
-pub fn device(device: &Device, checked: bool, effort: Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
+pub fn device(device: &Device, checked: bool, effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
     match device {
         Device::Cpu => run(&|_| Ok(Box::new(Cpu::<f32>::new().poisoned())), &[], effort, told),
         Device::Gpu(adapter) => {
@@ -179,9 +192,8 @@ pub fn device(device: &Device, checked: bool, effort: Effort, told: &mut dyn FnM
 /// What [`run`] takes to open adapter number `index` with `options`, inspected.
 pub fn on_gpu(index: usize, options: GpuOptions) -> impl Fn(Option<&str>) -> Result<Box<dyn Executor>> {
     move |tile| {
-        let timeout = options.timeout.max(Duration::from_secs(120));
-        let tile = tile.map(String::from);
-        let options = GpuOptions { inspect: true, tile, timeout, ..options.clone() };
+        let tile = tile.map(String::from).or_else(|| options.tile.clone());
+        let options = GpuOptions { inspect: true, tile, ..options.clone() };
         Ok(Box::new(Gpu::with_options(index, options)?))
     }
 }
