@@ -73,6 +73,15 @@ pub trait Executor {
     /// When the device has no timestamps or fails.
     fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>>;
 
+    /// Looks for damage that results do not show, where the executor was opened to watch for it: writes past the end of
+    /// a buffer.
+    ///
+    /// # Errors
+    /// When there is damage, or the device fails.
+    fn intact(&self, _plan: PlanId) -> Result<()> {
+        Ok(())
+    }
+
     /// Bytes the executor has allocated on its device.
     fn allocated(&self) -> u64;
 }

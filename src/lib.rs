@@ -15,5 +15,6 @@ pub mod network;
 pub mod predict;
 pub mod train;
 pub mod upscale;
+pub mod verify;
 
 pub use error::{Error, Result};

@@ -1,5 +1,5 @@
-//! Random small networks, trained for two steps under every way of lowering: fused and not, slots shared and not, in
-//! f32 and f64, on one thread and several.
+//! Random small networks, trained for some steps under every way of lowering: fused and not, slots shared and not, in
+//! f32 and f64, on one thread and several, and on the GPU.
 
 mod support;
 
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use support::clock;
 use support::gradients::Draw;
 use support::tolerance::{Family, Precision, Tolerance};
-use wgrad::cpu::{Cpu, Real};
+use wgrad::cpu::Cpu;
 use wgrad::executor::Executor;
 use wgrad::graph::{
     Activation, Arena, Axis, Graph, Init, Interpolation, Kind, Loss, Op, Options, Plan, TensorId, Update, Window,
@@ -83,28 +83,80 @@ fn network(layers: &[Layer], size: [usize; 4]) -> Network {
     Network { graph: g, x, t }
 }
 
-/// Losses, parameters and averages after two steps, starting from the same numbers every time.
-fn train<T: Real>(network: &Network, mut cpu: Cpu<T>, options: Options) -> [Vec<f32>; 3] {
+/// An MLP of these widths with an activation between its layers.
+fn perceptron(widths: &[usize], batch: usize, activation: Activation) -> Network {
+    let mut g = Graph::new();
+    let x = g.input("x", &[batch, widths[0]]);
+    let mut h = x;
+    for (i, pair) in widths.windows(2).enumerate() {
+        g.layer(format!("layer {i}"));
+        let w = g.parameter(&format!("{i}.weight"), pair, Init::Normal(0.1), Kind::Linear).unwrap();
+        let b = g.parameter(&format!("{i}.bias"), &pair[1..], Init::Constant(0.0), Kind::Plain).unwrap();
+        h = g.linear(h, w, b).unwrap();
+        if i + 2 < widths.len() {
+            h = g.activate(h, activation).unwrap();
+        }
+    }
+    let t = g.input("t", g.shape(h).extents());
+    let loss = g.push(Op::Loss(Loss::Mse), &[h, t]).unwrap();
+    differentiate(&mut g, loss, None, &[]).unwrap();
+    let rule = Update::Adam { beta1: 0.9, beta2: 0.99, epsilon: 0.01, decay: 0.01, decoupled: true };
+    optimize(&mut g, rule, Some(1.0), Some(0.5)).unwrap();
+    Network { graph: g, x, t }
+}
+
+/// Loss, parameters and averages after each of some steps, starting from the same numbers every time.
+fn train(network: &Network, executor: &mut dyn Executor, options: Options, steps: u32) -> Vec<Vec<f32>> {
     let plan = Arc::new(Plan::new(&network.graph, options).unwrap());
-    let id = cpu.load(plan.clone()).unwrap();
+    let id = executor.load(plan.clone()).unwrap();
     let mut draw = Draw::new(5);
     let mut draw = |n: usize, scale: f64| (0..n).map(|_| (scale * draw.value()) as f32).collect::<Vec<f32>>();
     let state = draw(plan.layout.len(Arena::Parameters), 0.15);
-    cpu.write_state(Arena::Parameters, &state).unwrap();
+    executor.write_state(Arena::Parameters, &state).unwrap();
     for (tensor, scale) in [(network.x, 0.5), (network.t, 0.5)] {
-        cpu.write(id, tensor, &draw(network.graph.shape(tensor).len(), scale)).unwrap();
+        executor.write(id, tensor, &draw(network.graph.shape(tensor).len(), scale)).unwrap();
     }
-    cpu.run(id, &[clock(1, 0.05), clock(2, 0.05)]).unwrap();
-    [cpu.losses().unwrap(), cpu.read_state(Arena::Parameters).unwrap(), cpu.read_state(Arena::Average).unwrap()]
+    let mut trace = Vec::new();
+    for step in 1..=steps {
+        executor.run(id, &[clock(step, 0.05)]).unwrap();
+        trace.push(executor.losses().unwrap());
+        trace.extend([Arena::Parameters, Arena::Average].map(|arena| executor.read_state(arena).unwrap()));
+    }
+    executor.intact(id).unwrap();
+    trace
 }
 
-fn agree(got: &[Vec<f32>; 3], want: &[Vec<f32>; 3], precision: Precision, what: &str) {
+fn agree(got: &[Vec<f32>], want: &[Vec<f32>], precision: Precision, what: &str) {
     let tolerance = Tolerance::of(Family::Training, precision);
-    for (got, want) in got.iter().zip(want) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
         if let Err(why) = tolerance.check(got, want, &vec![1.0; want.len()]) {
-            panic!("{what}: {why}");
+            let part = ["the loss", "the parameters", "the averages"][i % 3];
+            panic!("{what}: {part} of step {}: {why}", i / 3 + 1);
         }
     }
+}
+
+/// Trains on the GPU under every way of lowering; what it allocates is what the plan foretold.
+fn agree_on_the_gpu(network: &Network) {
+    let options = |fuse, share| Options { fuse, share };
+    let oracle = train(network, &mut Cpu::<f64>::new().poisoned(), options(false, false), 3);
+    let single = train(network, &mut Cpu::<f32>::new().poisoned(), options(true, true), 3);
+    agree(&single, &oracle, Precision::F32, "f32");
+    for (fuse, share) in [(true, true), (false, true), (true, false)] {
+        let Some(mut device) = support::gpu::open_inspected() else { return };
+        let got = train(network, &mut device, options(fuse, share), 3);
+        agree(&got, &oracle, Precision::F32, &format!("GPU, fuse {fuse}, share {share}"));
+    }
+    let Some(mut device) = support::gpu::open() else { return };
+    let before = device.allocated();
+    let plan = Plan::new(&network.graph, Options::default()).unwrap();
+    let (bytes, buffers) = (plan.bytes(), plan.slots.len() + plan.arenas.len());
+    let id = device.load(Arc::new(plan)).unwrap();
+    let held = device.allocated() - before - device.overhead(id).unwrap();
+    // Each buffer is a multiple of 16 bytes.
+    assert!((bytes..bytes + 16 * buffers as u64).contains(&held), "{held} bytes, {bytes} foretold");
+    device.unload(id);
 }
 
 proptest! {
@@ -117,14 +169,36 @@ proptest! {
     ) {
         let network = network(&layers, size);
         let options = |fuse, share| Options { fuse, share };
-        let oracle = train(&network, Cpu::<f64>::new().poisoned(), options(false, false));
-        prop_assert_eq!(oracle[0].len(), 2);
+        let oracle = train(&network, &mut Cpu::<f64>::new().poisoned(), options(false, false), 2);
+        prop_assert_eq!(oracle[3].len(), 1);
         for (fuse, share) in [(false, true), (true, false), (true, true)] {
-            let got = train(&network, Cpu::<f64>::new().poisoned(), options(fuse, share));
+            let got = train(&network, &mut Cpu::<f64>::new().poisoned(), options(fuse, share), 2);
             agree(&got, &oracle, Precision::F64, &format!("fuse {fuse}, share {share}"));
         }
-        let single = train(&network, Cpu::<f32>::new().poisoned(), options(true, true));
+        let single = train(&network, &mut Cpu::<f32>::new().poisoned(), options(true, true), 2);
         agree(&single, &oracle, Precision::F32, "f32");
+    }
+}
+
+// Each network is new to the GPU, whose driver compiles for long: few cases.
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn convolutional_networks_learn_the_same_on_the_gpu(
+        layers in prop::collection::vec((0u8..7, 0usize..100, 0usize..100), 1..6),
+        size in [1usize..3, 3usize..8, 3usize..8, 1usize..6],
+    ) {
+        agree_on_the_gpu(&network(&layers, size));
+    }
+
+    #[test]
+    fn perceptrons_learn_the_same_on_the_gpu(
+        widths in prop::collection::vec(1usize..70, 2..6),
+        batch in 1usize..40,
+        activation in 0usize..6,
+    ) {
+        agree_on_the_gpu(&perceptron(&widths, batch, ACTIVATIONS[activation]));
     }
 }
 
@@ -133,7 +207,7 @@ proptest! {
 fn threads_do_not_change_a_bit() {
     let layers = [(0, 1, 7), (3, 0, 0), (0, 2, 2), (4, 1, 0), (1, 4, 8), (2, 1, 3), (5, 0, 1)];
     let network = network(&layers, [3, 37, 41, 3]);
-    let run = |threads| train(&network, Cpu::<f32>::with_threads(threads).unwrap(), Options::default());
+    let run = |threads| train(&network, &mut Cpu::<f32>::with_threads(threads).unwrap(), Options::default(), 2);
     let one = run(1);
     assert!(one[0].iter().all(|l| l.is_finite()));
     for threads in [2, 3, 2] {

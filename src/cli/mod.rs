@@ -15,6 +15,7 @@ mod predict;
 mod profile;
 mod train;
 mod upscale;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Time each step of a recipe's training step
     Profile(profile::Arguments),
+    /// Check every kernel of a device against the formulas in f64
+    Verify(verify::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -92,6 +95,7 @@ pub fn run() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments, &common, &console),
         Command::Profile(arguments) => profile::run(&arguments, &common, &console),
+        Command::Verify(arguments) => verify::run(&arguments, &common, &console),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     ExitCode::from(code(&outcome, &console))

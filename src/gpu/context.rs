@@ -120,7 +120,10 @@ impl Context {
 
     fn compile(&self, (shader, entry, constants): &Key) -> Result<Pipeline> {
         let fail = |message: String| Error::Execution { step: format!("kernel {shader}::{entry}"), message };
-        let source = assemble(shader, constants).map_err(fail)?;
+        let mut source = assemble(shader, constants).map_err(fail)?;
+        if let Some(plant) = self.options.plant.as_ref().filter(|p| p.shader.is_empty() || p.shader == *shader) {
+            source = source.replace(&plant.from, &plant.to);
+        }
         let points = reflect(&source).map_err(fail)?;
         let known = points.into_iter().find(|p| p.name == *entry);
         let point = known.ok_or_else(|| fail("no such entry point".into()))?;

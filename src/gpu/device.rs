@@ -67,6 +67,11 @@ pub struct GpuOptions {
     pub limits: Option<wgpu::Limits>,
     /// Fills every result with NaN before it is computed and puts guard zones behind buffers, for tests.
     pub inspect: bool,
+    /// Tile shape of all products and convolutions, one of [`super::tile_names`], instead of the device's own choice.
+    pub tile: Option<String>,
+    /// A fault to put into a kernel, for tests of the checks.
+    #[doc(hidden)]
+    pub plant: Option<Plant>,
     /// Time that a submission aims for: short enough that no watchdog fires and no desktop freezes.
     pub submission: Duration,
     /// Longest wait for the device before it counts as hung.
@@ -76,8 +81,20 @@ pub struct GpuOptions {
 impl Default for GpuOptions {
     fn default() -> Self {
         let (submission, timeout) = (Duration::from_millis(100), Duration::from_secs(120));
-        GpuOptions { checked: false, limits: None, inspect: false, submission, timeout }
+        GpuOptions { checked: false, limits: None, inspect: false, tile: None, plant: None, submission, timeout }
     }
+}
+
+/// A fault: other text for a part of the kernels that have it.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Plant {
+    /// Stem of the shader; any when empty.
+    pub shader: String,
+    /// Text to replace, wherever it stands.
+    pub from: String,
+    /// What stands there instead.
+    pub to: String,
 }
 
 /// All adapters of this machine, one entry per device even where several interfaces reach it.

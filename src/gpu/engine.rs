@@ -100,6 +100,21 @@ impl Gpu {
         Ok(())
     }
 
+    /// Bytes of a loaded plan that [`Plan::bytes`] does not count: packed weights, partial sums, kernels' parameters.
+    ///
+    /// # Errors
+    /// When the plan is not loaded.
+    pub fn overhead(&self, plan: PlanId) -> Result<u64> {
+        let loaded = loaded(&self.plans, plan)?;
+        Ok(loaded.bytes() - loaded.slots.iter().map(wgpu::Buffer::size).sum::<u64>())
+    }
+
+    /// Takes the device away, as a driver's crash does; for tests.
+    #[doc(hidden)]
+    pub fn lose(&self) {
+        self.context.device.destroy();
+    }
+
     fn class(&self) -> Class {
         match self.context.info.kind {
             AdapterKind::Software => Class::Software,
@@ -257,6 +272,10 @@ impl Executor for Gpu {
         self.runner.losses(&self.context)?;
         let loaded = loaded(&self.plans, plan)?;
         profile::profile(&self.context, loaded, self.runner.first_clock(&self.context, clock))
+    }
+
+    fn intact(&self, plan: PlanId) -> Result<()> {
+        if self.context.options.inspect { self.check_guards(plan) } else { Ok(()) }
     }
 
     fn allocated(&self) -> u64 {

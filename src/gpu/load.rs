@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::context::{Context, Pipeline, REMEDY, mib};
-use super::contraction::Class;
+use super::contraction::{Class, Tile};
 use super::launch::{Launch, Operand};
 use super::lower::lower;
 use super::pace::Pace;
@@ -52,9 +52,12 @@ impl Loaded {
     pub(super) fn new(context: &mut Context, plan: Arc<Plan>, class: Class) -> Result<Self> {
         let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let most = context.binding_limit() as usize / 4;
+        let tile = context.options.tile.as_deref();
+        let unknown = |name| Error::input(format!("there is no tile shape `{name}`"));
+        let tile = tile.map(|name| Tile::named(name).ok_or_else(|| unknown(name))).transpose()?;
         let mut launches: Vec<(usize, Launch)> = Vec::new();
         for (at, step) in plan.steps.iter().enumerate() {
-            launches.extend(lower(&plan, step, class, most).into_iter().map(|l| (at, l)));
+            launches.extend(lower(&plan, step, class, tile, most).into_iter().map(|l| (at, l)));
         }
         check(context, &plan, &launches)?;
         let guard = if context.options.inspect { GUARD } else { 0 };

@@ -17,5 +17,8 @@ mod reflect;
 mod run;
 mod template;
 
+pub use contraction::tile_names;
+#[doc(hidden)]
+pub use device::Plant;
 pub use device::{AdapterInfo, AdapterKind, GpuOptions, adapters};
 pub use engine::Gpu;

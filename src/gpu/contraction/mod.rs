@@ -21,6 +21,12 @@ use crate::graph::{Epilogue, Op, Plan, Step, TensorId};
 
 pub(super) use tile::{Class, Tile, tiles};
 
+/// Names of all tile shapes that products and convolutions can be made with; each computes the same on any device.
+pub fn tile_names() -> Vec<String> {
+    let op = Op::MatMul { ta: false, tb: false };
+    [Class::Software, Class::Hardware].into_iter().flat_map(|class| tiles(op, class)).map(|t| t.name()).collect()
+}
+
 /// Scratch buffers of a contraction's stages.
 const PACKED: usize = 0;
 const PARTIAL: usize = 1;

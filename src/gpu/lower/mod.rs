@@ -5,7 +5,7 @@ mod image;
 mod reduce;
 mod state;
 
-use super::contraction::{self, Class};
+use super::contraction::{self, Class, Tile};
 use super::launch::{Launch, Operand};
 use crate::graph::{Op, Plan, Shape, Step, TensorId};
 
@@ -36,12 +36,12 @@ impl Lowering<'_> {
     }
 }
 
-/// The dispatches of a step, in order.
-pub(super) fn lower(plan: &Plan, step: &Step, class: Class, most: usize) -> Vec<Launch> {
+/// The dispatches of a step, in order; `tile` is the shape of contractions where the default is not wanted.
+pub(super) fn lower(plan: &Plan, step: &Step, class: Class, tile: Option<Tile>, most: usize) -> Vec<Launch> {
     let at = Lowering { plan, step, most };
     match step.op {
         Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. } | Op::Conv2dWeightGrad(_) => {
-            contraction::lower(plan, step, class, None)
+            contraction::lower(plan, step, class, tile)
         }
         Op::Activate(f) => at.activate(f),
         Op::ActivateGrad(f) => at.activate_grad(f),

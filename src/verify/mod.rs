@@ -1,0 +1,195 @@
+//! The proof as a feature: every operator on a device against the formula in f64, on random data.
+//!
+//! Each operator runs on random odd shapes, contractions also with everything that can be fused behind them and with
+//! every tile shape that a tuner may choose. The oracle interprets the unfused plan without sharing memory. Where the
+//! executor allows it, results are filled with NaN beforehand and guard zones stand behind buffers, so that a kernel
+//! that writes too little or too much is found too.
+
+mod case;
+mod cases;
+mod noise;
+pub mod tolerance;
+
+use crate::cpu::Cpu;
+use crate::device::Device;
+use crate::executor::Executor;
+use crate::gpu::{self, Gpu, GpuOptions};
+use crate::graph::{Layout, Options};
+use crate::{Error, Result};
+use case::Case;
+use cases::{OPERATORS, Operator, name};
+use noise::Noise;
+use tolerance::{Precision, Tolerance};
+
+/// What to try.
+#[derive(Clone, Debug)]
+pub struct Effort {
+    /// Parts of operators' names; all operators when there is none.
+    pub only: Vec<String>,
+    /// Decides shapes and values.
+    pub seed: u64,
+    /// How many times each operator's cases are drawn.
+    pub rounds: u64,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Effort { only: Vec::new(), seed: 1, rounds: 1 }
+    }
+}
+
+impl Effort {
+    /// The operators wanted, with numbers that choose their draws.
+    fn operators(&self) -> Vec<(u64, &'static Operator)> {
+        let wanted = |name: &str| self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()));
+        (0..).zip(OPERATORS).filter(|(_, operator)| wanted(operator.name)).collect()
+    }
+}
+
+/// What was found of one operator.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The operator.
+    pub operator: &'static str,
+    /// The tile shape, where it was forced; otherwise the device's own choice.
+    pub tile: Option<String>,
+    /// Cases tried.
+    pub cases: usize,
+    /// Largest error relative to the sum of magnitudes that went into the element.
+    pub error: f64,
+    /// Bound on it; the loosest where cases have different ones.
+    pub tolerance: f64,
+    /// Largest error in units of its own case's bound.
+    pub ratio: f64,
+    /// The first thing that was wrong.
+    pub failure: Option<String>,
+}
+
+impl Row {
+    /// Whether every case was within its bound.
+    pub fn passed(&self) -> bool {
+        self.failure.is_none() && self.cases > 0
+    }
+
+    fn add(&mut self, case: &Case, executor: &mut dyn Executor) {
+        self.cases += 1;
+        self.tolerance = self.tolerance.max(Tolerance::of(case.family, Precision::F32).relative());
+        let why = match case.judge(executor) {
+            Err(error) => error.to_string(),
+            Ok(Err(why)) => why,
+            Ok(Ok(worst)) => {
+                self.error = self.error.max(worst.error);
+                self.ratio = self.ratio.max(worst.ratio);
+                if worst.ratio <= 1.0 {
+                    return;
+                }
+                worst.note()
+            }
+        };
+        self.fail(&format!("{} of {}: {why}", case.what(), case.shapes()));
+    }
+
+    fn fail(&mut self, why: &str) {
+        self.ratio = if self.ratio > 1.0 { self.ratio } else { f64::INFINITY };
+        self.failure.get_or_insert_with(|| why.to_string());
+    }
+}
+
+/// Opens an executor, on which the tile shape is forced where one is given.
+pub type Opener<'a> = dyn Fn(Option<&str>) -> Result<Box<dyn Executor>> + 'a;
+
+/// Runs every operator's cases, those of contractions again with each of `tiles`, and tells each row as it is done.
+///
+/// # Errors
+/// When no executor can be opened. What fails later is in the rows.
+pub fn run(make: &Opener<'_>, tiles: &[String], effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
+    let operators = effort.operators();
+    if operators.is_empty() {
+        let names: Vec<&str> = OPERATORS.iter().map(|operator| operator.name).collect();
+        return Err(Error::input(format!("no operator has that name; there are {}", names.join(", "))));
+    }
+    let mut rows = Vec::new();
+    let mut bench = Bench { make, tile: None, open: Vec::new() };
+    bench.executor(&Layout::default())?;
+    for &(number, operator) in &operators {
+        let row = bench.row(operator.name, operator.cases, effort, number);
+        told(&row);
+        rows.push(row);
+    }
+    drop(bench);
+    for (nth, tile) in (1..).zip(tiles) {
+        let mut bench = Bench { make, tile: Some(tile), open: Vec::new() };
+        for &(number, operator) in &operators {
+            let Some(cases) = operator.tiled else { continue };
+            let row = bench.row(operator.name, cases, effort, 100 * nth + number);
+            told(&row);
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// Executors by the state they hold.
+struct Bench<'a> {
+    make: &'a Opener<'a>,
+    tile: Option<&'a str>,
+    open: Vec<(Layout, Box<dyn Executor>)>,
+}
+
+impl Bench<'_> {
+    fn executor(&mut self, layout: &Layout) -> Result<&mut dyn Executor> {
+        let at = match self.open.iter().position(|(l, _)| l == layout) {
+            Some(at) => at,
+            None => {
+                self.open.push((layout.clone(), (self.make)(self.tile)?));
+                self.open.len() - 1
+            }
+        };
+        Ok(&mut *self.open[at].1)
+    }
+
+    fn row(&mut self, operator: &'static str, make: fn(&mut Noise) -> Vec<Case>, effort: &Effort, stream: u64) -> Row {
+        let tile = self.tile.map(String::from);
+        let mut row = Row { operator, tile, cases: 0, error: 0.0, tolerance: 0.0, ratio: 0.0, failure: None };
+        for round in 0..effort.rounds {
+            let mut noise = Noise::new(effort.seed.wrapping_mul(1_000_003).wrapping_add(round << 32 | stream));
+            for case in make(&mut noise) {
+                if !case.graph.nodes.iter().any(|node| name(&node.op) == operator) {
+                    row.fail("a case without the operator itself");
+                }
+                let layout = case.plan(Options::default()).map(|plan| plan.layout);
+                match layout.and_then(|layout| self.executor(&layout)) {
+                    Ok(executor) => row.add(&case, executor),
+                    Err(error) => row.fail(&error.to_string()),
+                }
+            }
+        }
+        row
+    }
+}
+
+/// Runs [`run`] on a device, on GPUs with every tile shape there is; results are filled with NaN beforehand, and
+/// nothing may be written past a buffer's end.
+///
+/// `checked` lets the driver check every index.
+///
+/// # Errors
+/// When the device cannot be opened.
+pub fn device(device: &Device, checked: bool, effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
+    match device {
+        Device::Cpu => run(&|_| Ok(Box::new(Cpu::<f32>::new().poisoned())), &[], effort, told),
+        Device::Gpu(adapter) => {
+            let options = GpuOptions { checked, ..GpuOptions::default() };
+            run(&on_gpu(adapter.index, options), &gpu::tile_names(), effort, told)
+        }
+    }
+}
+
+/// What [`run`] takes to open adapter number `index` with `options`, inspected.
+pub fn on_gpu(index: usize, options: GpuOptions) -> impl Fn(Option<&str>) -> Result<Box<dyn Executor>> {
+    move |tile| {
+        let tile = tile.map(String::from).or_else(|| options.tile.clone());
+        let options = GpuOptions { inspect: true, tile, ..options.clone() };
+        Ok(Box::new(Gpu::with_options(index, options)?))
+    }
+}
