@@ -34,7 +34,7 @@ pub trait Real:
     const NAME: &'static str;
     /// Nearest value.
     fn of(x: f64) -> Self;
-    /// A constant that a person wrote: see [`decimal`].
+    /// A constant that a person wrote: see `decimal`.
     fn constant(x: f32) -> Self;
     /// Widened, exactly.
     fn wide(self) -> f64;
