@@ -2,12 +2,11 @@
 
 #[path = "gpu/cases.rs"]
 mod cases;
-mod gpu;
 mod support;
 
 use cases::Noise;
-use support::load;
 use support::tolerance::{Family, Precision, Tolerance};
+use support::{gpu, load};
 use wgrad::cpu::Cpu;
 use wgrad::data::PictureEntry;
 use wgrad::executor::Executor;

@@ -3,7 +3,6 @@
 
 #[path = "gpu/cases.rs"]
 mod cases;
-mod gpu;
 mod support;
 
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use support::tolerance::{Family, Precision, Tolerance};
-use support::{evaluate, load};
+use support::{evaluate, gpu, load};
 use wgrad::Error;
 use wgrad::cpu::Cpu;
 use wgrad::executor::Executor;
