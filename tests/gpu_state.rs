@@ -5,9 +5,8 @@ mod cases;
 mod support;
 
 use cases::Noise;
-use support::gpu;
-use support::load;
 use support::tolerance::{Family, Precision, Tolerance};
+use support::{gpu, load};
 use wgrad::cpu::Cpu;
 use wgrad::data::PictureEntry;
 use wgrad::executor::Executor;

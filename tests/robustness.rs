@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use support::gpu;
 use support::tolerance::{Family, Precision, Tolerance};
-use support::{evaluate, load};
+use support::{evaluate, gpu, load};
 use wgrad::Error;
 use wgrad::cpu::Cpu;
 use wgrad::executor::Executor;

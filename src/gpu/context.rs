@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::device::{self, AdapterInfo, Failures, GpuOptions};
+use super::device::{self, AdapterInfo, Failures, GpuOptions, Plant};
 use super::kernels::assemble;
 use super::launch::Launch;
 use super::reflect::{EntryPoint, reflect};
@@ -121,7 +121,8 @@ impl Context {
     fn compile(&self, (shader, entry, constants): &Key) -> Result<Pipeline> {
         let fail = |message: String| Error::Execution { step: format!("kernel {shader}::{entry}"), message };
         let mut source = assemble(shader, constants).map_err(fail)?;
-        if let Some(plant) = self.options.plant.as_ref().filter(|p| p.shader.is_empty() || p.shader == *shader) {
+        let here = |plant: &&Plant| plant.shader.is_empty() || plant.shader == *shader;
+        if let Some(plant) = self.options.plant.as_ref().filter(here) {
             source = source.replace(&plant.from, &plant.to);
         }
         let points = reflect(&source).map_err(fail)?;

@@ -95,14 +95,14 @@ impl Row {
     }
 }
 
-/// Opens an executor, on which the tile shape is forced where one is given.
-pub type Opener<'a> = dyn Fn(Option<&str>) -> Result<Box<dyn Executor>> + 'a;
+/// Opens an executor, on which a tile shape is forced where one is given.
+pub type Make<'a> = dyn Fn(Option<&str>) -> Result<Box<dyn Executor>> + 'a;
 
 /// Runs every operator's cases, those of contractions again with each of `tiles`, and tells each row as it is done.
 ///
 /// # Errors
 /// When no executor can be opened. What fails later is in the rows.
-pub fn run(make: &Opener<'_>, tiles: &[String], effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
+pub fn run(make: &Make<'_>, tiles: &[String], effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
     let operators = effort.operators();
     if operators.is_empty() {
         let names: Vec<&str> = OPERATORS.iter().map(|operator| operator.name).collect();
@@ -131,7 +131,7 @@ pub fn run(make: &Opener<'_>, tiles: &[String], effort: &Effort, told: &mut dyn 
 
 /// Executors by the state they hold.
 struct Bench<'a> {
-    make: &'a Opener<'a>,
+    make: &'a Make<'a>,
     tile: Option<&'a str>,
     open: Vec<(Layout, Box<dyn Executor>)>,
 }
