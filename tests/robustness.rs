@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use support::tolerance::{Family, Precision, Tolerance};
 use support::{evaluate, gpu, load};
 use wgrad::Error;
+use wgrad::bench::{Effort, Workload, measure};
 use wgrad::cpu::Cpu;
 use wgrad::executor::Executor;
 use wgrad::gpu::{Gpu, GpuOptions};
@@ -132,6 +133,25 @@ fn the_smallest_usual_limits_suffice() {
     let rows = wgrad::verify::run(&make, &[], &effort, &mut |_| {}).unwrap();
     let wrong: Vec<_> = rows.iter().filter(|row| !row.passed()).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn a_downlevel_device_learns_or_says_what_it_lacks() {
+    let Some(open) = gpu::open() else { return };
+    let limits = wgpu::Limits::downlevel_defaults().or_worse_values_from(&open.limits());
+    for workload in [Workload::Tiny, Workload::Mlp(64), Workload::Fsrcnn] {
+        let options = GpuOptions { limits: Some(limits.clone()), ..GpuOptions::default() };
+        let mut device = Gpu::with_options(open.info().index, options).unwrap();
+        let effort = Effort { repeats: 1, seconds: 0.0, warm_up: 0.0, steps_per_wait: 1 };
+        match measure(&workload, &mut device, effort) {
+            Ok(gpu) => {
+                let cpu = measure(&workload, &mut Cpu::<f32>::new(), effort).unwrap();
+                assert!((gpu.check - cpu.check).abs() <= 1e-4 * cpu.check.abs(), "{} {}", gpu.check, cpu.check);
+            }
+            Err(Error::Device(why)) => assert!(why.contains("storage buffers"), "{why}"),
+            Err(other) => panic!("{other}"),
+        }
+    }
 }
 
 #[test]
