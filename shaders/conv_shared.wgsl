@@ -1,4 +1,4 @@
-// uses: matmul_tile
+// uses: matmul_tile or matmul_matrix
 // Convolution and its input gradient for GPUs: the product im2col(X) x W, gathered while it passes to workgroup memory.
 //
 //   y[pixel, n] = epilogue(sum over ty, tx, c of
@@ -8,9 +8,6 @@
 // A workgroup owns a tile of BM pixels x BN columns (see matmul_tile.wgsl for who owns which).
 
 const VX: u32 = 0u;
-// TM and TN of matmul_tile.wgsl.
-const ROWS_EACH: u32 = 4u;
-const COLUMNS_EACH: u32 = 4u;
 // Stride of an input gradient, if it is more than 1.
 const PHASES: u32 = 0u;
 // Whether y is stored as vectors: its channels are a multiple of four.
@@ -75,11 +72,11 @@ fn quad_of_x(pixel: u32, k: u32) -> vec4f {
     return v;
 }
 
-// Stores columns `first` .. of a swept pixel.
-fn put(value: vec4f, columns: Columns, number: u32, first: u32) {
+// Stores columns `first` .. of a swept pixel; `start` is 0, since the sum is in one part.
+fn put(value: vec4f, columns: Columns, start: u32, number: u32, first: u32) {
     let count = params.columns - min(first, params.columns);
     if (number >= params.pixels || count == 0u) { return; }
-    store(value, columns, number * params.columns + first, count); // unless PHASES
+    store(value, columns, start + number * params.columns + first, count); // unless PHASES
     let inner = params.columns / max(PHASES * PHASES, 1u); // when PHASES
     let ox = i32(number % params.width * PHASES) - params.shift; // when PHASES
     let oy = i32(number / params.width % params.height * PHASES) - params.shift; // when PHASES
@@ -123,7 +120,7 @@ fn main(
 
     let terms = params.taps * params.taps * params.channels_padded;
     let quads = params.columns_padded / 4u;
-    var sums: array<vec4f, TM * TN / 4u>;
+    var sums: Sums;
     for (var k0 = 0u; k0 < terms; k0 += BK) {
         for (var i = thread; i < BK * BM / 16u; i += THREADS) {
             let k = i % (BK / 4u) * 4u;
@@ -137,19 +134,12 @@ fn main(
             let quad = i % (BN / 4u);
             var weights = vec4f(0.0);
             if (k0 + k < terms) { weights = w4[(k0 + k) * quads + column / 4u + quad]; }
-            tile_b[k * LDB + quad] = weights;
+            put_b_across(quad, k, weights);
         }
         workgroupBarrier();
         accumulate(thread, &sums);
         workgroupBarrier();
     }
-    for (var j = 0u; j < COLUMNS_EACH / 4u; j++) { // unroll
-        let first = column + quad_column(thread, j);
-        var columns = Columns(vec4f(0.0), vec4f(0.0));
-        columns = columns_at(first, params.columns - min(first, params.columns)); // unless PHASES
-        for (var i = 0u; i < ROWS_EACH; i++) { // unroll
-            let pixel = number + quad_row(thread, i / 4u) + i % 4u;
-            put(sums[i * (COLUMNS_EACH / 4u) + j], columns, pixel, first);
-        }
-    }
+    // With phases a column is no channel: `put` finds what belongs to it.
+    store_tile(thread, 0u, number, column, select(params.columns, 0u, PHASES > 0u), &sums);
 }

@@ -1,4 +1,4 @@
-// uses: matmul_tile
+// uses: matmul_tile or matmul_matrix
 // Weight gradient of a convolution for GPUs: the product dY x im2col(X), whose terms are pixels.
 //
 //   dw[ky, kx, c, n] = sum over image, oy, ox of
@@ -83,6 +83,11 @@ fn quad_of_dy(pixel: u32, end: u32, n: u32) -> vec4f {
     return v;
 }
 
+fn put(value: vec4f, columns: Columns, start: u32, row: u32, column: u32) {
+    let count = select(0u, params.columns - min(column, params.columns), row < params.rows);
+    store(value, columns, start + row * params.columns + column, count);
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3u,
@@ -97,21 +102,21 @@ fn main(
     let first = begin * params.width;
     let end = min(begin + params.chunk, params.lines) * params.width;
 
-    var sums: array<vec4f, TM * TN / 4u>;
+    var sums: Sums;
     for (var k0 = first; k0 < end; k0 += BK) {
         for (var i = thread; i < BK * BM / 4u; i += THREADS) {
             let k = i / (BM / 4u);
             let quad = i % (BM / 4u);
-            tile_a[k * LDA + quad] = quad_of_x(k0 + k, end, row + quad * 4u);
+            put_a_across(quad, k, quad_of_x(k0 + k, end, row + quad * 4u));
         }
         for (var i = thread; i < BK * BN / 4u; i += THREADS) {
             let k = i / (BN / 4u);
             let quad = i % (BN / 4u);
-            tile_b[k * LDB + quad] = quad_of_dy(k0 + k, end, column + quad * 4u);
+            put_b_across(quad, k, quad_of_dy(k0 + k, end, column + quad * 4u));
         }
         workgroupBarrier();
         accumulate(thread, &sums);
         workgroupBarrier();
     }
-    store_tile(thread, group.z * params.rows * params.columns, row, column, params.rows, params.columns, &sums);
+    store_tile(thread, group.z * params.rows * params.columns, row, column, params.columns, &sums);
 }

@@ -1,4 +1,4 @@
-// uses: matmul_tile
+// uses: matmul_tile or matmul_matrix
 // C = A B for GPUs.
 //
 //   c[row, column] = epilogue(sum over k of a[row, k] b[k, column])
@@ -54,6 +54,11 @@ fn quad_of_b(line: u32, at: u32, lines: u32, length: u32, width: u32) -> vec4f {
     return v;
 }
 
+fn put(value: vec4f, columns: Columns, start: u32, row: u32, column: u32) {
+    let count = select(0u, params.n - min(column, params.n), row < params.m);
+    store(value, columns, start + row * params.n + column, count);
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3u,
@@ -70,13 +75,13 @@ fn main(
     let n = params.n;
     let width = params.k;
 
-    var sums: array<vec4f, TM * TN / 4u>;
+    var sums: Sums;
     for (var k0 = begin; k0 < end; k0 += BK) {
         if (TA == 1u) {
             for (var i = thread; i < BK * BM / 4u; i += THREADS) {
                 let k = i / (BM / 4u);
                 let quad = i % (BM / 4u);
-                tile_a[k * LDA + quad] = quad_of_a(k0 + k, row + quad * 4u, end, m, m);
+                put_a_across(quad, k, quad_of_a(k0 + k, row + quad * 4u, end, m, m));
             }
         } else {
             for (var i = thread; i < BK * BM / 16u; i += THREADS) {
@@ -91,7 +96,7 @@ fn main(
             for (var i = thread; i < BK * BN / 4u; i += THREADS) {
                 let k = i / (BN / 4u);
                 let quad = i % (BN / 4u);
-                tile_b[k * LDB + quad] = quad_of_b(k0 + k, column + quad * 4u, end, n, n);
+                put_b_across(quad, k, quad_of_b(k0 + k, column + quad * 4u, end, n, n));
             }
         } else {
             for (var i = thread; i < BK * BN / 16u; i += THREADS) {
@@ -106,5 +111,5 @@ fn main(
         accumulate(thread, &sums);
         workgroupBarrier();
     }
-    store_tile(thread, group.z * m * n, row, column, m, n, &sums);
+    store_tile(thread, group.z * m * n, row, column, n, &sums);
 }

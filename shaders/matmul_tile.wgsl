@@ -1,6 +1,8 @@
 // uses: matmul_epilogue
 // What products and convolutions for GPUs share: a BM x BN tile of the result per workgroup, BK terms at a time through
 // workgroup memory, TM x TN elements per invocation in registers, terms in ascending order with one accumulator each.
+// matmul_matrix.wgsl has the same functions for matrix units. The kernel that uses either defines
+// `put(value, columns, start, row, column)`, which stores four neighbouring columns of a row of the result.
 //
 // Both operands lie k-major in workgroup memory, so that an invocation reads its rows and columns as vectors; a row of
 // vectors is one vector longer than the tile, so that transposing stores meet different banks. An invocation's quads of
@@ -14,6 +16,9 @@ const TN: u32 = 4u;
 const THREADS: u32 = BM / TM * BN / TN;
 const LDA: u32 = BM / 4u + 1u;
 const LDB: u32 = BN / 4u + 1u;
+
+// What an invocation sums: its row quads' rows, and in each its column quads.
+alias Sums = array<vec4f, TM * TN / 4u>;
 
 var<workgroup> tile_a: array<vec4f, BK * LDA>;
 var<workgroup> tile_b: array<vec4f, BK * LDB>;
@@ -42,8 +47,17 @@ fn put_b(quad: u32, k: u32, c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f) {
     tile_b[(k + 3u) * LDB + quad] = vec4f(c0.w, c1.w, c2.w, c3.w);
 }
 
+// Stores rows 4 quad .. 4 quad + 3 at k.
+fn put_a_across(quad: u32, k: u32, v: vec4f) {
+    tile_a[k * LDA + quad] = v;
+}
+
+fn put_b_across(quad: u32, k: u32, v: vec4f) {
+    tile_b[k * LDB + quad] = v;
+}
+
 // Adds the products of the tiles in workgroup memory.
-fn accumulate(thread: u32, sums: ptr<function, array<vec4f, TM * TN / 4u>>) {
+fn accumulate(thread: u32, sums: ptr<function, Sums>) {
     let ty = thread / (BN / TN);
     let tx = thread % (BN / TN);
     for (var k = 0u; k < BK; k++) { // unroll
@@ -60,18 +74,14 @@ fn accumulate(thread: u32, sums: ptr<function, array<vec4f, TM * TN / 4u>>) {
     }
 }
 
-// Stores the tile whose first element is (row, column) of a rows x columns matrix that begins at `start`.
-fn store_tile(
-    thread: u32, start: u32, row: u32, column: u32, rows: u32, columns: u32,
-    sums: ptr<function, array<vec4f, TM * TN / 4u>>,
-) {
+// Puts the tile whose first element is (row, column); `columns` is how many columns there are for the epilogue.
+fn store_tile(thread: u32, start: u32, row: u32, column: u32, columns: u32, sums: ptr<function, Sums>) {
     for (var j = 0u; j < TN / 4u; j++) { // unroll
         let c = column + quad_column(thread, j);
-        let count = columns - min(c, columns);
-        let extras = columns_at(c, count);
+        let extras = columns_at(c, columns - min(c, columns));
         for (var i = 0u; i < TM; i++) { // unroll
             let r = row + quad_row(thread, i / 4u) + i % 4u;
-            store((*sums)[i * (TN / 4u) + j], extras, start + r * columns + c, select(0u, count, r < rows));
+            put((*sums)[i * (TN / 4u) + j], extras, start, r, c);
         }
     }
 }

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::contraction::MatrixUnit;
 use crate::{Error, Result};
 
 /// An adapter as a person would choose it.
@@ -58,9 +61,23 @@ impl AdapterKind {
     }
 }
 
+/// What products and convolutions are computed in. Everything is stored in f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// f32 throughout.
+    #[default]
+    F32,
+    /// Operands are rounded to f16 and multiplied by matrix units (tensor cores), which sum in f32.
+    #[serde(alias = "f16")]
+    Mixed,
+}
+
 /// How a device is opened.
 #[derive(Clone, Debug)]
 pub struct GpuOptions {
+    /// What products and convolutions are computed in.
+    pub precision: Precision,
     /// Lets the driver check every index, and zeroes workgroup memory: slower, for the hunt after faulty kernels.
     pub checked: bool,
     /// Limits to ask for instead of the adapter's own; tests use it to stand in for small devices.
@@ -81,7 +98,17 @@ pub struct GpuOptions {
 impl Default for GpuOptions {
     fn default() -> Self {
         let (submission, timeout) = (Duration::from_millis(100), Duration::from_secs(120));
-        GpuOptions { checked: false, limits: None, inspect: false, tile: None, plant: None, submission, timeout }
+        let precision = Precision::F32;
+        GpuOptions {
+            precision,
+            checked: false,
+            limits: None,
+            inspect: false,
+            tile: None,
+            plant: None,
+            submission,
+            timeout,
+        }
     }
 }
 
@@ -174,6 +201,31 @@ pub(super) struct Opened {
     pub(super) failures: Failures,
 }
 
+/// The matrix units an adapter claims that kernels are written for, the likeliest to be fast first. Sizes of subgroups
+/// that a driver chooses by itself are all tried.
+pub(super) fn matrix_units(index: usize) -> Vec<MatrixUnit> {
+    let Some(adapter) = enumerate().get(index) else { return Vec::new() };
+    if !adapter.features().contains(MATRIX_FEATURES) {
+        return Vec::new();
+    }
+    let info = adapter.get_info();
+    let mut lanes = vec![info.subgroup_min_size, info.subgroup_max_size, 32];
+    lanes.dedup();
+    let listed = adapter.cooperative_matrix_properties();
+    let has = |side: u32| {
+        listed.iter().any(|p| {
+            let types = p.ab_type == wgpu::CooperativeScalarType::F16 && p.cr_type == wgpu::CooperativeScalarType::F32;
+            types && [p.m_size, p.n_size, p.k_size] == [side; 3]
+        })
+    };
+    let sides = [16, 8].into_iter().filter(|&side| has(side));
+    sides.flat_map(|side| lanes.iter().map(move |&lanes| MatrixUnit { side, lanes })).collect()
+}
+
+/// What kernels for matrix units need.
+const MATRIX_FEATURES: wgpu::Features =
+    wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
+
 /// Opens adapter number `index`.
 pub(super) fn open(index: usize, options: &GpuOptions) -> Result<Opened> {
     let all = enumerate();
@@ -184,11 +236,19 @@ pub(super) fn open(index: usize, options: &GpuOptions) -> Result<Opened> {
     };
     let info = info(index, adapter);
     let limits = options.limits.clone().unwrap_or_else(|| adapter.limits());
+    let mixed = options.precision == Precision::Mixed;
+    let wanted = if mixed { MATRIX_FEATURES } else { wgpu::Features::empty() };
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("wgrad"),
-        required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+        required_features: adapter.features() & (wanted | wgpu::Features::TIMESTAMP_QUERY),
         required_limits: limits,
         memory_hints: wgpu::MemoryHints::Performance,
+        // SAFETY: only kernels of this crate use the feature, in uniform control flow, on sizes that the adapter lists,
+        // within buffers whose padding they ask for; and a trial of each device decides whether they are used at all.
+        experimental_features: match mixed {
+            true => unsafe { wgpu::ExperimentalFeatures::enabled() },
+            false => wgpu::ExperimentalFeatures::disabled(),
+        },
         ..Default::default()
     };
     let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))

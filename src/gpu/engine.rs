@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::context::{Context, mib};
-use super::contraction::Class;
-use super::device::{self, AdapterInfo, AdapterKind, GpuOptions};
+use super::contraction::{Class, MatrixUnit};
+use super::device::{self, AdapterInfo, AdapterKind, GpuOptions, Precision};
 use super::load::{Fixed, GUARD, GUARD_WORD, Loaded, Shared};
 use super::pace::RING;
-use super::profile;
 use super::run::Runner;
+use super::{mixed, profile};
 use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
 use crate::{Error, Result};
@@ -16,6 +16,7 @@ use crate::{Error, Result};
 /// A GPU with the state of one network.
 pub struct Gpu {
     context: Context,
+    unit: Option<MatrixUnit>,
     layout: Option<Layout>,
     shared: Shared,
     fixed: Fixed,
@@ -45,13 +46,24 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::open`].
     pub fn with_options(index: usize, options: GpuOptions) -> Result<Self> {
+        let unit = match options.precision {
+            Precision::F32 => None,
+            Precision::Mixed => {
+                Some(mixed::unit(index).map_err(|why| Error::Device(format!("--precision mixed: {why}")))?)
+            }
+        };
+        Self::on_unit(index, options, unit)
+    }
+
+    /// Opens an adapter with a matrix unit that was tried, or is to be tried.
+    pub(super) fn on_unit(index: usize, options: GpuOptions, unit: Option<MatrixUnit>) -> Result<Self> {
         use wgpu::BufferUsages as U;
         let context = Context::open(index, options)?;
         let dummy = |name| context.buffer(name, 256, U::STORAGE);
         let ring = context.buffer("loss ring", 4 * RING as u64, U::STORAGE | U::COPY_SRC)?;
         let fixed = Fixed { dummies: [dummy("nothing to read")?, dummy("nothing to write")?], ring };
         let runner = Runner::new(&context)?;
-        Ok(Gpu { context, layout: None, shared: Shared::default(), fixed, runner, plans: Vec::new() })
+        Ok(Gpu { context, unit, layout: None, shared: Shared::default(), fixed, runner, plans: Vec::new() })
     }
 
     /// The first adapter whose name contains `part`, in any case.
@@ -116,6 +128,9 @@ impl Gpu {
     }
 
     fn class(&self) -> Class {
+        if let Some(unit) = self.unit {
+            return Class::Matrix(unit);
+        }
         match self.context.info.kind {
             AdapterKind::Software => Class::Software,
             AdapterKind::Discrete | AdapterKind::Integrated | AdapterKind::Virtual | AdapterKind::Other => {
@@ -160,7 +175,8 @@ fn loaded(plans: &[Option<Loaded>], plan: PlanId) -> Result<&Loaded> {
 
 impl Executor for Gpu {
     fn name(&self) -> String {
-        format!("{} ({})", self.context.info.name, self.context.info.backend)
+        let mixed = if self.unit.is_some() { ", mixed precision" } else { "" };
+        format!("{} ({}{mixed})", self.context.info.name, self.context.info.backend)
     }
 
     fn load(&mut self, plan: Arc<Plan>) -> Result<PlanId> {

@@ -55,6 +55,9 @@ impl Loaded {
         let tile = context.options.tile.as_deref();
         let unknown = |name| Error::input(format!("there is no tile shape `{name}`"));
         let tile = tile.map(|name| Tile::named(name).ok_or_else(|| unknown(name))).transpose()?;
+        if let (Some(Tile::Matrix { .. }), Class::Software | Class::Hardware) = (tile, class) {
+            return Err(Error::input("a tile shape for matrix units needs mixed precision"));
+        }
         let mut launches: Vec<(usize, Launch)> = Vec::new();
         for (at, step) in plan.steps.iter().enumerate() {
             launches.extend(lower(&plan, step, class, tile, most).into_iter().map(|l| (at, l)));

@@ -11,6 +11,7 @@ mod kernels;
 mod launch;
 mod load;
 mod lower;
+mod mixed;
 mod pace;
 mod profile;
 mod reflect;
@@ -20,5 +21,6 @@ mod template;
 pub use contraction::tile_names;
 #[doc(hidden)]
 pub use device::Plant;
-pub use device::{AdapterInfo, AdapterKind, GpuOptions, adapters};
+pub use device::{AdapterInfo, AdapterKind, GpuOptions, Precision, adapters};
 pub use engine::Gpu;
+pub use mixed::mixed;

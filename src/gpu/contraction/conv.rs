@@ -3,7 +3,7 @@
 
 use super::super::launch::{Launch, Operand, Scalar, fold};
 use super::tile::Lanes;
-use super::{Exit, PACKED, PARTIAL, Tile, reduce};
+use super::{Class, Exit, PACKED, PARTIAL, Tile, reduce};
 use crate::graph::{Plan, Step, TensorId, Window};
 
 /// Pixels `o` of a grid, each the sum over taps `t` of the picture at `o stride + base + t step` times weights of the
@@ -81,7 +81,7 @@ fn output(plan: &Plan, step: &Step) -> (usize, usize, usize, usize) {
 }
 
 /// Launches of a forward convolution or an input gradient: weights are packed, then swept.
-pub(super) fn lower(step: &Step, sweep: &Sweep, tile: Tile) -> Vec<Launch> {
+pub(super) fn lower(step: &Step, sweep: &Sweep, class: Class, tile: Tile) -> Vec<Launch> {
     let (images, in_height, in_width, channels) = sweep.picture;
     let quad = if channels < 4 { channels } else { 4 };
     let channels_padded = channels.next_multiple_of(quad);
@@ -100,9 +100,9 @@ pub(super) fn lower(step: &Step, sweep: &Sweep, tile: Tile) -> Vec<Launch> {
             constants.push(("QUAD", quad as u32));
             ("conv_register", lanes.tm * lanes.lm, lanes.tn * lanes.ln)
         }
-        Tile::Shared { rows, columns, depth, each } => {
-            constants.extend([("BM", rows), ("BN", columns), ("BK", depth), ("TM", each[0]), ("TN", each[1])]);
-            constants.extend([("ROWS_EACH", each[0]), ("COLUMNS_EACH", each[1])]);
+        Tile::Shared { .. } | Tile::Matrix { .. } => {
+            let (shape, rows, columns) = tile.through_memory(class, [false, true]).expect("no register tile");
+            constants.extend(shape);
             ("conv_shared", rows, columns)
         }
     };
@@ -153,7 +153,7 @@ pub(super) fn lower(step: &Step, sweep: &Sweep, tile: Tile) -> Vec<Launch> {
 }
 
 /// Launches of a weight gradient: parts over ranges of lines, then their sum.
-pub(super) fn weight_gradient(plan: &Plan, step: &Step, window: Window, tile: Tile) -> Vec<Launch> {
+pub(super) fn weight_gradient(plan: &Plan, step: &Step, window: Window, class: Class, tile: Tile) -> Vec<Launch> {
     let (images, in_height, in_width, channels) = image(plan, step.inputs[0]);
     let (_, height, width, columns) = image(plan, step.inputs[1]);
     let rows = window.kernel * window.kernel * channels;
@@ -166,8 +166,9 @@ pub(super) fn weight_gradient(plan: &Plan, step: &Step, window: Window, tile: Ti
             constants.push(("UNIT", if vx == 1 { 4 } else { 1 }));
             ("conv_weight", lanes.tm * lanes.lm, lanes.tn * lanes.ln, 16)
         }
-        Tile::Shared { rows, columns, depth, each } => {
-            constants.extend([("BM", rows), ("BN", columns), ("BK", depth), ("TM", each[0]), ("TN", each[1])]);
+        Tile::Shared { .. } | Tile::Matrix { .. } => {
+            let (shape, rows, columns) = tile.through_memory(class, [true, true]).expect("no register tile");
+            constants.extend(shape);
             ("conv_weight_shared", rows, columns, 256)
         }
     };

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::super::device::matrix_units;
+use super::super::kernels::assemble;
 use super::super::launch::{Launch, Operand, Scalar};
-use super::super::template::instantiate;
+use super::{Class, MatrixUnit};
 use crate::graph::{Plan, TensorId};
 
 const GUARD: usize = 1024;
@@ -13,32 +15,13 @@ const MARK: f32 = 12345.5;
 pub(super) struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
+    unit: Option<MatrixUnit>,
 }
 
 struct Kernel {
     pipeline: wgpu::ComputePipeline,
     groups: wgpu::BindGroup,
     size: [u32; 3],
-}
-
-/// The kernel's text with all it uses.
-pub(super) fn assemble(stem: &str, constants: &[(&str, u32)]) -> String {
-    fn collect(stem: &str, order: &mut Vec<String>) {
-        let path = format!("{}/shaders/{stem}.wgsl", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        let first = text.lines().next().unwrap_or_default().to_string();
-        for used in first.strip_prefix("// uses:").unwrap_or_default().split(',') {
-            if !used.trim().is_empty() {
-                collect(used.trim(), order);
-            }
-        }
-        if !order.contains(&text) {
-            order.push(text);
-        }
-    }
-    let mut order = Vec::new();
-    collect(stem, &mut order);
-    order.iter().map(|text| instantiate(text, constants)).collect()
 }
 
 impl Gpu {
@@ -54,9 +37,26 @@ impl Gpu {
             eprintln!("SKIPPED: no GPU adapter, so no kernel was tested");
             return None;
         };
-        let descriptor = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
+        let wanted = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
+        let descriptor = wgpu::DeviceDescriptor {
+            required_limits: adapter.limits(),
+            required_features: adapter.features() & wanted,
+            // SAFETY: the feature is what some of these tests are for; they compare with a plain loop.
+            experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
+            ..Default::default()
+        };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("the adapter opens");
-        Some(Gpu { device, queue })
+        let unit = matrix_units(0).first().copied();
+        let unit = unit.filter(|_| device.features().contains(wanted));
+        Some(Gpu { device, queue, unit })
+    }
+
+    /// The device's matrix unit; none means that the test is to be skipped, loudly.
+    pub(super) fn matrix(&self) -> Option<Class> {
+        if self.unit.is_none() {
+            eprintln!("SKIPPED: the adapter has no matrix unit, so no kernel for it was tested");
+        }
+        self.unit.map(Class::Matrix)
     }
 
     fn buffer(&self, values: &[f32]) -> wgpu::Buffer {
@@ -74,7 +74,7 @@ impl Gpu {
     }
 
     fn kernel(&self, launch: &Launch, buffers: &HashMap<String, wgpu::Buffer>) -> Kernel {
-        let source = assemble(launch.shader, &launch.constants);
+        let source = assemble(launch.shader, &launch.constants).unwrap_or_else(|e| panic!("{e}"));
         let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&source)));
         let mut entries = Vec::new();
         let mut layout = Vec::new();

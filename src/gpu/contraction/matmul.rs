@@ -2,11 +2,11 @@
 
 use super::super::launch::{Launch, Operand, Scalar, fold};
 use super::tile::Lanes;
-use super::{Exit, PARTIAL, Tile, reduce, split};
+use super::{Class, Exit, PARTIAL, Tile, reduce, split};
 use crate::graph::{Plan, Step};
 
 /// Launches of `A B`.
-pub(super) fn lower(plan: &Plan, step: &Step, ta: bool, tb: bool, tile: Tile) -> Vec<Launch> {
+pub(super) fn lower(plan: &Plan, step: &Step, ta: bool, tb: bool, class: Class, tile: Tile) -> Vec<Launch> {
     let (rows, inner) = plan.shape(step.inputs[0]).matrix().expect("checked when the graph was built");
     let (m, k) = if ta { (inner, rows) } else { (rows, inner) };
     let n = plan.shape(step.output.expect("a product has an output")).columns();
@@ -24,8 +24,9 @@ pub(super) fn lower(plan: &Plan, step: &Step, ta: bool, tb: bool, tile: Tile) ->
             constants.extend(lanes.constants());
             ("matmul_register", lanes.tm * lanes.lm, lanes.tn * lanes.ln, 16)
         }
-        Tile::Shared { rows, columns, depth, each } => {
-            constants.extend([("BM", rows), ("BN", columns), ("BK", depth), ("TM", each[0]), ("TN", each[1])]);
+        Tile::Shared { .. } | Tile::Matrix { .. } => {
+            let (shape, rows, columns) = tile.through_memory(class, [ta, !tb]).expect("no register tile");
+            constants.extend(shape);
             ("matmul_shared", rows, columns, 256)
         }
     };

@@ -19,7 +19,7 @@ mod tile;
 use super::launch::{Launch, Operand, Scalar};
 use crate::graph::{Epilogue, Op, Plan, Step, TensorId};
 
-pub(super) use tile::{Class, Tile, tiles};
+pub(super) use tile::{Class, MatrixUnit, Tile, tiles};
 
 /// Names of all tile shapes that products and convolutions can be made with; each computes the same on any device.
 pub fn tile_names() -> Vec<String> {
@@ -38,12 +38,12 @@ const PARTIAL: usize = 1;
 pub(super) fn lower(plan: &Plan, step: &Step, class: Class, tile: Option<Tile>) -> Vec<Launch> {
     let tile = tile.unwrap_or_else(|| tile::default(plan, step, class));
     match step.op {
-        Op::MatMul { ta, tb } => matmul::lower(plan, step, ta, tb, tile),
-        Op::Conv2d(window) => conv::lower(step, &conv::Sweep::forward(plan, step, window), tile),
+        Op::MatMul { ta, tb } => matmul::lower(plan, step, ta, tb, class, tile),
+        Op::Conv2d(window) => conv::lower(step, &conv::Sweep::forward(plan, step, window), class, tile),
         Op::Conv2dInputGrad { window, size } => {
-            conv::lower(step, &conv::Sweep::input_gradient(plan, step, window, size), tile)
+            conv::lower(step, &conv::Sweep::input_gradient(plan, step, window, size), class, tile)
         }
-        Op::Conv2dWeightGrad(window) => conv::weight_gradient(plan, step, window, tile),
+        Op::Conv2dWeightGrad(window) => conv::weight_gradient(plan, step, window, class, tile),
         other => unreachable!("{other:?} is no contraction"),
     }
 }

@@ -1,7 +1,7 @@
 //! Every form of every contraction against a plain loop in f64.
 
 use super::cases::{Behind, Case, Random, convolution, product};
-use super::harness::{Gpu, assemble};
+use super::harness::Gpu;
 use super::{Class, Tile, tiles};
 use crate::graph::{Epilogue, Op, Window};
 
@@ -40,18 +40,6 @@ fn software_weight_gradients_equal_the_loop() {
 }
 
 #[test]
-fn texts_are_valid_as_they_stand() {
-    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).expect("the folder is there") {
-        let path = entry.expect("readable").path();
-        let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        if stem.starts_with("matmul") || stem.starts_with("conv") {
-            let text = assemble(&stem, &[]);
-            naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{stem}: {}", e.emit_to_string(&text)));
-        }
-    }
-}
-
-#[test]
 fn hardware_products_equal_the_loop() {
     every_tile(Class::Hardware, product);
 }
@@ -69,6 +57,53 @@ fn hardware_input_gradients_equal_the_loop() {
 #[test]
 fn hardware_weight_gradients_equal_the_loop() {
     every_tile(Class::Hardware, |random| convolution(random, 2));
+}
+
+/// As `every_tile`, on the device's matrix unit.
+fn every_matrix_tile(mut make: impl FnMut(&mut Random) -> Case) {
+    if let Some(class) = Gpu::open().and_then(|gpu| gpu.matrix()) {
+        every_tile(class, |random| make(random).narrow());
+    }
+}
+
+#[test]
+fn products_on_matrix_units_equal_the_loop() {
+    every_matrix_tile(product);
+}
+
+#[test]
+fn convolutions_on_matrix_units_equal_the_loop() {
+    every_matrix_tile(|random| convolution(random, 0));
+}
+
+#[test]
+fn input_gradients_on_matrix_units_equal_the_loop() {
+    every_matrix_tile(|random| convolution(random, 1));
+}
+
+#[test]
+fn weight_gradients_on_matrix_units_equal_the_loop() {
+    every_matrix_tile(|random| convolution(random, 2));
+}
+
+#[test]
+fn matrix_units_saturate_what_f16_cannot_hold_and_keep_what_is_not_finite() {
+    let Some(gpu) = Gpu::open() else { return };
+    let Some(class) = gpu.matrix() else { return };
+    let mut case =
+        Case::new(&mut Random(5), Op::MatMul { ta: false, tb: false }, &[&[16, 32], &[32, 16]], Behind::default());
+    case.inputs[0].1.fill(0.0);
+    case.inputs[1].1.fill(1.0);
+    case.inputs[0].1[..32].fill(1e6);
+    case.inputs[0].1[33] = f32::NAN;
+    case.inputs[0].1[65] = f32::INFINITY;
+    for &tile in tiles(case.step.op, class) {
+        let got = case.run(&gpu, class, Some(tile));
+        assert_eq!(got[0], 32.0 * 65504.0, "{}", tile.name());
+        // Bits are looked at: some drivers compile comparisons with NaN away.
+        assert!(!got[16].is_finite() && !got[32].is_finite(), "{}: {} {}", tile.name(), got[16], got[32]);
+        assert!(got[48..].iter().all(|&v| v == 0.0), "{}", tile.name());
+    }
 }
 
 /// A step's result in every tile of both classes.

@@ -1,5 +1,6 @@
 //! The shapes of tiles that kernels can be made with.
 
+use super::super::kernels::MATRIX as MATRIX_UNIT;
 use crate::graph::{Op, Plan, Step};
 
 /// What kind of adapter kernels are made for.
@@ -9,6 +10,17 @@ pub(in crate::gpu) enum Class {
     Software,
     /// A GPU.
     Hardware,
+    /// A device whose matrix unit multiplies f16 and sums in f32.
+    Matrix(MatrixUnit),
+}
+
+/// What multiplies `side x side` matrices, one per subgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::gpu) struct MatrixUnit {
+    /// 8 or 16.
+    pub side: u32,
+    /// Invocations per subgroup.
+    pub lanes: u32,
 }
 
 /// Shape of the part of a result that one workgroup makes.
@@ -32,6 +44,13 @@ pub(in crate::gpu) enum Tile {
         /// Rows and columns per invocation.
         each: [u32; 2],
     },
+    /// As `Shared`, with the products on matrix units: operands are rounded to f16, sums are f32.
+    Matrix {
+        /// Subgroups per workgroup along rows and columns.
+        subgroups: [u32; 2],
+        /// The unit's matrices per subgroup along rows and columns.
+        blocks: [u32; 2],
+    },
 }
 
 impl Tile {
@@ -43,17 +62,47 @@ impl Tile {
         Tile::Shared { rows, columns, depth, each }
     }
 
+    const fn matrix(subgroups: [u32; 2], blocks: [u32; 2]) -> Tile {
+        Tile::Matrix { subgroups, blocks }
+    }
+
+    /// What the kernels that pass their operands through workgroup memory are made with: their constants, rows and
+    /// columns of a tile. `None` for register tiles. `across` says which operands are gathered terms by rows.
+    pub(super) fn through_memory(
+        self,
+        class: Class,
+        across: [bool; 2],
+    ) -> Option<(Vec<(&'static str, u32)>, u32, u32)> {
+        let shape = |rows: u32, columns: u32, depth: u32, each: [u32; 2]| {
+            let constants = vec![("BM", rows), ("BN", columns), ("BK", depth), ("TM", each[0]), ("TN", each[1])];
+            (constants, rows, columns)
+        };
+        match (self, class) {
+            (Tile::Register { .. }, _) => None,
+            (Tile::Shared { rows, columns, depth, each }, _) => Some(shape(rows, columns, depth, each)),
+            (Tile::Matrix { subgroups, blocks }, Class::Matrix(MatrixUnit { side, lanes })) => {
+                let each = blocks.map(|n| n * side);
+                let mut made = shape(subgroups[0] * each[0], subgroups[1] * each[1], 2 * side, each);
+                made.0.extend([(MATRIX_UNIT, 1), ("SIDE", side), ("LANES", lanes)]);
+                made.0.extend([("A_ACROSS", u32::from(across[0])), ("B_ACROSS", u32::from(across[1]))]);
+                Some(made)
+            }
+            (Tile::Matrix { .. }, _) => unreachable!("refused when the plan was loaded"),
+        }
+    }
+
     /// A stable name, for caches and records of runs.
     pub(in crate::gpu) fn name(self) -> String {
         match self {
             Tile::Register { rows, columns } => format!("register-{rows}x{columns}"),
             Tile::Shared { rows, columns, depth, each: [r, c] } => format!("shared-{rows}x{columns}x{depth}-{r}x{c}"),
+            Tile::Matrix { subgroups: [r, c], blocks: [br, bc] } => format!("matrix-{r}x{c}-{br}x{bc}"),
         }
     }
 
     /// The tile of a name, if it is one of [`tiles`].
     pub(in crate::gpu) fn named(name: &str) -> Option<Tile> {
-        REGISTER.iter().chain(SHARED).copied().find(|t| t.name() == name)
+        REGISTER.iter().chain(SHARED).chain(MATRIX).copied().find(|t| t.name() == name)
     }
 }
 
@@ -68,6 +117,14 @@ const SHARED: &[Tile] = &[
     Tile::shared(32, 32, 16, [4, 4]),
 ];
 
+const MATRIX: &[Tile] = &[
+    Tile::matrix([2, 2], [2, 2]),
+    Tile::matrix([2, 4], [4, 2]),
+    Tile::matrix([4, 1], [2, 4]),
+    Tile::matrix([4, 1], [2, 2]),
+    Tile::matrix([4, 1], [2, 1]),
+];
+
 /// The shapes to choose from for an operator, the likeliest first. Empty for operators that are no contraction.
 pub(in crate::gpu) fn tiles(op: Op, class: Class) -> &'static [Tile] {
     let contraction =
@@ -76,13 +133,23 @@ pub(in crate::gpu) fn tiles(op: Op, class: Class) -> &'static [Tile] {
         _ if !contraction => &[],
         Class::Software => REGISTER,
         Class::Hardware => SHARED,
+        Class::Matrix(_) => MATRIX,
     }
 }
 
 /// The shape that is taken without a tuner. It depends on channels and columns, never on the size of a picture.
 pub(super) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
-    let columns = plan.shape(step.output.expect("a contraction has an output")).columns();
+    let made = plan.shape(step.output.expect("a contraction has an output"));
+    let columns = made.columns();
     match class {
+        // Few terms gain nothing, and the first layer's pixels would lose digits.
+        Class::Matrix(_) if columns < 8 || plan.step_macs(step) < 32 * made.len() as u64 => {
+            default(plan, step, Class::Hardware)
+        }
+        Class::Matrix(_) if columns <= 16 => Tile::matrix([4, 1], [2, 1]),
+        Class::Matrix(_) if columns <= 32 => Tile::matrix([4, 1], [2, 2]),
+        Class::Matrix(_) if columns >= 512 && made.rows() >= 512 => Tile::matrix([2, 4], [4, 2]),
+        Class::Matrix(_) => Tile::matrix([2, 2], [2, 2]),
         Class::Software if matches!(step.op, Op::MatMul { .. }) => Tile::register(16, 32),
         Class::Software => Tile::register(16, 16),
         Class::Hardware if columns <= 16 => Tile::shared(32, 32, 16, [4, 4]),
