@@ -2,8 +2,8 @@
 //! another.
 
 use super::super::launch::{Launch, Operand, Scalar, fold};
-use super::tile::Lanes;
-use super::{Exit, PACKED, PARTIAL, Tile, reduce};
+use super::tile::{self, Lanes};
+use super::{Class, Exit, PACKED, PARTIAL, Tile, reduce};
 use crate::graph::{Plan, Step, TensorId, Window};
 
 /// Pixels `o` of a grid, each the sum over taps `t` of the picture at `o stride + base + t step` times weights of the
@@ -153,28 +153,28 @@ pub(super) fn lower(step: &Step, sweep: &Sweep, tile: Tile) -> Vec<Launch> {
 }
 
 /// Launches of a weight gradient: parts over ranges of lines, then their sum.
-pub(super) fn weight_gradient(plan: &Plan, step: &Step, window: Window, tile: Tile) -> Vec<Launch> {
+pub(super) fn weight_gradient(plan: &Plan, step: &Step, window: Window, class: Class, tile: Tile) -> Vec<Launch> {
     let (images, in_height, in_width, channels) = image(plan, step.inputs[0]);
     let (_, height, width, columns) = image(plan, step.inputs[1]);
     let rows = window.kernel * window.kernel * channels;
     let (vx, vy) = (u32::from(channels.is_multiple_of(4)), u32::from(columns.is_multiple_of(4)));
     let mut constants = vec![("VX", vx), ("VY", vy)];
-    let (shader, high, wide, enough) = match tile {
+    let (shader, high, wide) = match tile {
         Tile::Register { rows, columns: most } => {
             let lanes = Lanes::new(rows, most, columns);
             constants.extend(lanes.constants());
             constants.push(("UNIT", if vx == 1 { 4 } else { 1 }));
-            ("conv_weight", lanes.tm * lanes.lm, lanes.tn * lanes.ln, 16)
+            ("conv_weight", lanes.tm * lanes.lm, lanes.tn * lanes.ln)
         }
         Tile::Shared { rows, columns, depth, each } => {
             constants.extend([("BM", rows), ("BN", columns), ("BK", depth), ("TM", each[0]), ("TN", each[1])]);
-            ("conv_weight_shared", rows, columns, 256)
+            ("conv_weight_shared", rows, columns)
         }
     };
     let across = columns.div_ceil(wide as usize);
     let tiles = across * rows.div_ceil(high as usize);
     let lines = images * height;
-    let parts = (enough / tiles).clamp(1, 256).min(lines);
+    let parts = tile::groups(plan, step, class, rows).clamp(1, 256).min(lines);
     let chunk = lines.div_ceil(parts);
     let parts = lines.div_ceil(chunk);
     let exit = match parts {

@@ -51,6 +51,17 @@ impl Tile {
         }
     }
 
+    /// Rows and columns of a result of `columns` that one workgroup makes, where operands are read in whole fours.
+    fn extents(self, columns: usize) -> [usize; 2] {
+        match self {
+            Tile::Register { rows, columns: most } => {
+                let lanes = Lanes::new(rows, most, columns);
+                [lanes.tm * lanes.lm, lanes.tn * lanes.ln].map(|extent| extent as usize)
+            }
+            Tile::Shared { rows, columns, .. } => [rows, columns].map(|extent| extent as usize),
+        }
+    }
+
     /// The tile of a name, if it is one of [`tiles`].
     pub(in crate::gpu) fn named(name: &str) -> Option<Tile> {
         REGISTER.iter().chain(SHARED).copied().find(|t| t.name() == name)
@@ -89,6 +100,18 @@ pub(super) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
         Class::Hardware if columns <= 32 => Tile::shared(64, 32, 16, [4, 4]),
         Class::Hardware => Tile::shared(64, 64, 16, [4, 4]),
     }
+}
+
+/// How many groups the sums of a result are split over so that the device has enough to do: counted in default tiles,
+/// whichever tile is used, so that a sum's order follows from its shape and no choice of tile changes a bit.
+pub(super) fn groups(plan: &Plan, step: &Step, class: Class, rows: usize) -> usize {
+    let columns = plan.shape(step.output.expect("a contraction has an output")).columns();
+    let [high, wide] = default(plan, step, class).extents(columns);
+    let enough = match class {
+        Class::Software => 16,
+        Class::Hardware => 256,
+    };
+    enough / (rows.div_ceil(high) * columns.div_ceil(wide)).max(1)
 }
 
 /// How the 8 lanes of a register tile stand for a result of `columns`.
