@@ -73,6 +73,11 @@ pub trait Executor {
     /// When the device has no timestamps or fails.
     fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>>;
 
+    /// The tile shapes of a plan's products and convolutions, in words, where the device has a choice of them.
+    fn tiles(&self, _plan: PlanId) -> Option<String> {
+        None
+    }
+
     /// Looks for damage that results do not show, where the executor was opened to watch for it: writes past the end of
     /// a buffer.
     ///

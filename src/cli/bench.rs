@@ -37,7 +37,7 @@ struct Row {
 }
 
 pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
-    let devices = devices(&common.device)?;
+    let devices = devices(common)?;
     let fits = |name: &str| {
         let name = name.to_lowercase();
         arguments.filter.is_empty() || arguments.filter.iter().any(|part| name.contains(&part.to_lowercase()))
@@ -78,12 +78,12 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
 }
 
 /// The CPU and every adapter; with `--device`, the CPU and that one.
-fn devices(request: &str) -> Result<Vec<Device>> {
+fn devices(common: &Common) -> Result<Vec<Device>> {
     let mut devices = vec![Device::Cpu];
-    if request == "auto" {
-        devices.extend(gpu::adapters().into_iter().map(Device::Gpu));
+    if common.device == "auto" {
+        devices.extend(gpu::adapters().into_iter().map(|a| Device::from(a).with_tiles(common.tiles())));
     } else {
-        devices.push(Device::find(request)?);
+        devices.push(common.find()?);
         devices.dedup();
     }
     Ok(devices)

@@ -10,6 +10,8 @@ use wgrad::Result;
 use wgrad::device::Device;
 use wgrad::gpu;
 
+use super::Common;
+
 /// How progress is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Style {
@@ -133,13 +135,13 @@ impl Console {
         }
     }
 
-    /// Finds a device and says which it is.
+    /// Finds the device that was asked for and says which it is.
     ///
     /// # Errors
     /// When nothing fits the request.
-    pub fn device(&self, request: &str) -> Result<Device> {
-        let device = Device::find(request)?;
-        if device == Device::Cpu && request.eq_ignore_ascii_case("auto") && self.mode != Mode::Silent {
+    pub fn device(&self, common: &Common) -> Result<Device> {
+        let device = common.find()?;
+        if device == Device::Cpu && common.device.eq_ignore_ascii_case("auto") && self.mode != Mode::Silent {
             self.note(&match gpu::adapters().first() {
                 None => "no GPU adapter found, using the CPU".to_string(),
                 Some(adapter) => {

@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
         Some(path) => Recipe::open(path, &arguments.set)?,
         None => Recipe::parse("", "the quick start", &arguments.set)?,
     };
-    let device = console.device(&common.device)?;
+    let device = console.device(common)?;
     let (plan, times) = train::profile(&recipe, &device, arguments.steps, &mut Silent)?;
     let total: f64 = times.iter().sum();
     let steps = plan.steps.iter().zip(&times).map(|(step, &time)| {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::tune::Tuning;
 use crate::{Error, Result};
 
 /// An adapter as a person would choose it.
@@ -69,6 +70,8 @@ pub struct GpuOptions {
     pub inspect: bool,
     /// Tile shape of all products and convolutions, one of [`super::tile_names`], instead of the device's own choice.
     pub tile: Option<String>,
+    /// Measured tile shapes, where [`GpuOptions::tile`] says nothing.
+    pub tuning: Tuning,
     /// A fault to put into a kernel, for tests of the checks.
     #[doc(hidden)]
     pub plant: Option<Plant>,
@@ -80,8 +83,16 @@ pub struct GpuOptions {
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        let (submission, timeout) = (Duration::from_millis(100), Duration::from_secs(120));
-        GpuOptions { checked: false, limits: None, inspect: false, tile: None, plant: None, submission, timeout }
+        GpuOptions {
+            checked: false,
+            limits: None,
+            inspect: false,
+            tile: None,
+            tuning: Tuning::default(),
+            plant: None,
+            submission: Duration::from_millis(100),
+            timeout: Duration::from_secs(120),
+        }
     }
 }
 

@@ -9,18 +9,20 @@ use super::load::{Fixed, GUARD, GUARD_WORD, Loaded, Shared};
 use super::pace::RING;
 use super::profile;
 use super::run::Runner;
+use super::tune::Tuner;
 use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
 use crate::{Error, Result};
 
 /// A GPU with the state of one network.
 pub struct Gpu {
-    context: Context,
+    pub(super) context: Context,
     layout: Option<Layout>,
     shared: Shared,
-    fixed: Fixed,
-    runner: Runner,
+    pub(super) fixed: Fixed,
+    pub(super) runner: Runner,
     plans: Vec<Option<Loaded>>,
+    pub(super) tuner: Tuner,
 }
 
 impl Gpu {
@@ -51,7 +53,8 @@ impl Gpu {
         let ring = context.buffer("loss ring", 4 * RING as u64, U::STORAGE | U::COPY_SRC)?;
         let fixed = Fixed { dummies: [dummy("nothing to read")?, dummy("nothing to write")?], ring };
         let runner = Runner::new(&context)?;
-        Ok(Gpu { context, layout: None, shared: Shared::default(), fixed, runner, plans: Vec::new() })
+        let (shared, plans, tuner) = (Shared::default(), Vec::new(), Tuner::default());
+        Ok(Gpu { context, layout: None, shared, fixed, runner, plans, tuner })
     }
 
     /// The first adapter whose name contains `part`, in any case.
@@ -115,7 +118,7 @@ impl Gpu {
         self.context.device.destroy();
     }
 
-    fn class(&self) -> Class {
+    pub(super) fn class(&self) -> Class {
         match self.context.info.kind {
             AdapterKind::Software => Class::Software,
             AdapterKind::Discrete | AdapterKind::Integrated | AdapterKind::Virtual | AdapterKind::Other => {
@@ -167,8 +170,8 @@ impl Executor for Gpu {
         if self.layout.as_ref().is_some_and(|l| *l != plan.layout) {
             return Err(Error::input("the plan has other parameters than those loaded before"));
         }
-        let class = self.class();
-        let mut new = Loaded::new(&mut self.context, plan.clone(), class)?;
+        let (shapes, class) = (self.shapes(&plan)?, self.class());
+        let mut new = Loaded::new(&self.context, plan.clone(), class, shapes)?;
         if self.share(&plan)? {
             for old in self.plans.iter_mut().flatten() {
                 old.bind(&mut self.context, &self.shared, &self.fixed)?;
@@ -272,6 +275,10 @@ impl Executor for Gpu {
         self.runner.losses(&self.context)?;
         let loaded = loaded(&self.plans, plan)?;
         profile::profile(&self.context, loaded, self.runner.first_clock(&self.context, clock))
+    }
+
+    fn tiles(&self, plan: PlanId) -> Option<String> {
+        loaded(&self.plans, plan).ok()?.shapes.describe()
     }
 
     fn intact(&self, plan: PlanId) -> Result<()> {

@@ -16,9 +16,11 @@ mod profile;
 mod reflect;
 mod run;
 mod template;
+mod tune;
 
 pub use contraction::tile_names;
 #[doc(hidden)]
 pub use device::Plant;
 pub use device::{AdapterInfo, AdapterKind, GpuOptions, adapters};
 pub use engine::Gpu;
+pub use tune::{Finding, Tuning};

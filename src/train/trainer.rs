@@ -91,6 +91,11 @@ impl Trainer {
         self.executor.name()
     }
 
+    /// The tile shapes of the step's products and convolutions, in words, where the device has a choice of them.
+    pub fn tiles(&self) -> Option<String> {
+        self.executor.tiles(self.id)
+    }
+
     /// Replaces the resident data.
     ///
     /// # Errors
@@ -316,7 +321,7 @@ impl Room {
 }
 
 /// The whole step as a graph, and its loss.
-fn training_graph(setup: &Setup, data: &Resident, room: Room) -> Result<(Graph, TensorId)> {
+pub(super) fn training_graph(setup: &Setup, data: &Resident, room: Room) -> Result<(Graph, TensorId)> {
     let mut graph = Graph::new();
     let batch = setup.batch;
     graph.layer("sample");

@@ -178,7 +178,7 @@ impl Bench<'_> {
 pub fn device(device: &Device, checked: bool, effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
     match device {
         Device::Cpu => run(&|_| Ok(Box::new(Cpu::<f32>::new().poisoned())), &[], effort, told),
-        Device::Gpu(adapter) => {
+        Device::Gpu(adapter, _) => {
             let options = GpuOptions { checked, ..GpuOptions::default() };
             run(&on_gpu(adapter.index, options), &gpu::tile_names(), effort, told)
         }

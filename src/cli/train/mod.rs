@@ -41,7 +41,7 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     }
     let folder = request::folder(&arguments)?;
     let recipe = request::recipe(&arguments, &folder)?;
-    let device = console.device(&common.device)?;
+    let device = console.device(common)?;
     interrupt::listen("finishing the step and saving; Ctrl-C again stops at once", console);
     let mut teller = Teller::new(console);
     let result = train::run(&recipe, &device, &folder, arguments.resume, &interrupt::STOP, &mut teller);

@@ -20,7 +20,7 @@ mod tile;
 use super::launch::{Launch, Operand, Scalar};
 use crate::graph::{Epilogue, Op, Plan, Step, TensorId};
 
-pub(super) use tile::{Class, Tile, tiles};
+pub(super) use tile::{Class, Tile, default, tiles};
 
 /// Names of all tile shapes that products and convolutions can be made with; each computes the same on any device.
 pub fn tile_names() -> Vec<String> {

@@ -91,7 +91,7 @@ pub(in crate::gpu) fn tiles(op: Op, class: Class) -> &'static [Tile] {
 }
 
 /// The shape that is taken without a tuner. It depends on channels and columns, never on the size of a picture.
-pub(super) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
+pub(in crate::gpu) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
     let columns = plan.shape(step.output.expect("a contraction has an output")).columns();
     match class {
         Class::Software if matches!(step.op, Op::MatMul { .. }) => Tile::register(16, 32),
