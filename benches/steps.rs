@@ -12,7 +12,7 @@ use wgrad::graph::{Arena, Clock, Options, Plan};
 
 fn steps(criterion: &mut Criterion) {
     let mut devices = vec![("cpu", Device::Cpu)];
-    devices.extend(gpu::adapters().into_iter().take(1).map(|adapter| ("gpu", Device::Gpu(adapter))));
+    devices.extend(gpu::adapters().into_iter().take(1).map(|adapter| ("gpu", Device::from(adapter))));
     for workload in workloads() {
         for (name, device) in &devices {
             let program = workload.program().expect("workloads fit together");

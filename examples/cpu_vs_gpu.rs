@@ -94,7 +94,7 @@ fn main() -> Result<()> {
     match lesson.chosen()? {
         Some(device) if device != Device::Cpu => devices.push(device),
         Some(_) => {}
-        None => devices.extend(gpu::adapters().into_iter().map(Device::Gpu)),
+        None => devices.extend(gpu::adapters().into_iter().map(Device::from)),
     }
     if devices.len() == 1 {
         println!("no adapter to race against: the CPU runs alone, and there is nothing to compare\n");
@@ -109,7 +109,7 @@ fn main() -> Result<()> {
             println!("{name} {size}");
             let (mut first, mut expected): (Option<f64>, Vec<f32>) = (None, Vec::new());
             // The processor posing as a GPU would take minutes for what it is not made for.
-            let posing = |d: &Device| matches!(d, Device::Gpu(adapter) if adapter.kind == AdapterKind::Software);
+            let posing = |d: &Device| matches!(d, Device::Gpu(adapter, _) if adapter.kind == AdapterKind::Software);
             for device in devices.iter().filter(|d| size <= 256 || !posing(d)) {
                 let (seconds, operations, values) = work(device, size, lesson.pick(3, 5))?;
                 let cpu = *first.get_or_insert(seconds);

@@ -1,8 +1,11 @@
 //! Which device does the work.
 
+use std::sync::Arc;
+
 use crate::cpu::Cpu;
-use crate::executor::Executor;
-use crate::gpu::{self, AdapterInfo, AdapterKind, Gpu};
+use crate::executor::{Executor, Precision};
+use crate::gpu::{self, AdapterInfo, AdapterKind, Gpu, GpuOptions, Tuning};
+use crate::tuned::{self, Memory};
 use crate::{Error, Result};
 
 /// A device to open executors on.
@@ -11,7 +14,32 @@ pub enum Device {
     /// The processor, all cores.
     Cpu,
     /// A GPU, or a driver that imitates one.
-    Gpu(AdapterInfo),
+    Gpu(AdapterInfo, Kernels),
+}
+
+/// How a GPU's kernels are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kernels {
+    /// Where tile shapes come from.
+    pub tiles: Tiles,
+    /// What products and convolutions are computed in.
+    pub precision: Precision,
+}
+
+/// Where a GPU's tile shapes come from. They decide how long work takes, never what comes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tiles {
+    /// What was measured on the device, now or in earlier runs; see [`crate::tuned`].
+    #[default]
+    Measured,
+    /// The defaults of its kind of device: nothing is measured, and what was is not looked at.
+    Default,
+}
+
+impl From<AdapterInfo> for Device {
+    fn from(adapter: AdapterInfo) -> Self {
+        Device::Gpu(adapter, Kernels::default())
+    }
 }
 
 impl Device {
@@ -28,7 +56,7 @@ impl Device {
         let adapters = gpu::adapters();
         if request.eq_ignore_ascii_case("auto") {
             let real = adapters.into_iter().find(|a| a.kind != AdapterKind::Software);
-            return Ok(real.map_or(Device::Cpu, Device::Gpu));
+            return Ok(real.map_or(Device::Cpu, Device::from));
         }
         let part = request.to_lowercase();
         let fits = |a: &&AdapterInfo| match part.parse::<usize>() {
@@ -36,7 +64,7 @@ impl Device {
             Err(_) => a.name.to_lowercase().contains(&part),
         };
         if let Some(adapter) = adapters.iter().find(fits) {
-            return Ok(Device::Gpu(adapter.clone()));
+            return Ok(adapter.clone().into());
         }
         let names: Vec<String> = adapters.iter().map(|a| format!("{} ({})", a.index, a.name)).collect();
         let there =
@@ -44,14 +72,53 @@ impl Device {
         Err(Error::Device(format!("--device {request}: no such device; {there}, and `cpu`")))
     }
 
-    /// Opens the device for one network.
+    /// The device with tile shapes from elsewhere; nothing changes for the processor.
+    pub fn with_tiles(self, tiles: Tiles) -> Device {
+        match self {
+            Device::Cpu => Device::Cpu,
+            Device::Gpu(adapter, kernels) => Device::Gpu(adapter, Kernels { tiles, ..kernels }),
+        }
+    }
+
+    /// The device with products and convolutions in another precision.
+    ///
+    /// # Errors
+    /// When the device cannot, saying why; the processor computes in f32 only.
+    pub fn with_precision(self, precision: Precision) -> Result<Device> {
+        match (self, precision) {
+            (Device::Cpu, Precision::F32) => Ok(Device::Cpu),
+            (Device::Cpu, Precision::Mixed) => Err(Error::Device("the CPU executor computes in f32 only".into())),
+            (Device::Gpu(adapter, kernels), _) => {
+                if precision == Precision::Mixed {
+                    gpu::mixed(adapter.index)?;
+                }
+                Ok(Device::Gpu(adapter, Kernels { precision, ..kernels }))
+            }
+        }
+    }
+
+    /// What products and convolutions are computed in.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Device::Cpu => Precision::F32,
+            Device::Gpu(_, kernels) => kernels.precision,
+        }
+    }
+
+    /// Opens the device for one network. GPUs remember which tile shapes were fastest, in the user's cache.
     ///
     /// # Errors
     /// When the driver refuses.
     pub fn executor(&self) -> Result<Box<dyn Executor>> {
         match self {
             Device::Cpu => Ok(Box::new(Cpu::<f32>::new())),
-            Device::Gpu(adapter) => Ok(Box::new(Gpu::open(adapter.index)?)),
+            Device::Gpu(adapter, Kernels { tiles, precision }) => {
+                let memory = || Arc::new(Memory::open(tuned::folder().as_deref(), adapter.identity()));
+                let memory = (*tiles == Tiles::Measured).then(memory);
+                let tuning = Tuning { memory, ..Tuning::default() };
+                let options = GpuOptions { tuning, precision: *precision, ..GpuOptions::default() };
+                Ok(Box::new(Gpu::with_options(adapter.index, options)?))
+            }
         }
     }
 
@@ -59,7 +126,10 @@ impl Device {
     pub fn describe(&self) -> String {
         match self {
             Device::Cpu => format!("CPU ({} threads)", std::thread::available_parallelism().map_or(1, usize::from)),
-            Device::Gpu(adapter) => format!("{} ({}, {})", adapter.name, adapter.kind.word(), adapter.backend),
+            Device::Gpu(adapter, kernels) => {
+                let mixed = if kernels.precision == Precision::Mixed { ", mixed precision" } else { "" };
+                format!("{} ({}, {}{mixed})", adapter.name, adapter.kind.word(), adapter.backend)
+            }
         }
     }
 }

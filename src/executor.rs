@@ -2,8 +2,22 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Result;
 use crate::graph::{Arena, Clock, Plan, Store, TensorId};
+
+/// What products and convolutions are computed in. Everything is stored in f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// f32 throughout.
+    #[default]
+    F32,
+    /// Operands are rounded to f16 and multiplied by matrix units (tensor cores), which sum in f32.
+    #[serde(alias = "f16")]
+    Mixed,
+}
 
 /// Names a plan that an executor has loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +29,11 @@ pub struct PlanId(pub usize);
 pub trait Executor {
     /// The device as a person would name it.
     fn name(&self) -> String;
+
+    /// What products and convolutions are computed in.
+    fn precision(&self) -> Precision {
+        Precision::F32
+    }
 
     /// Makes everything the plan needs: buffers, pipelines, scratch. Runs allocate nothing.
     ///
@@ -72,6 +91,11 @@ pub trait Executor {
     /// # Errors
     /// When the device has no timestamps or fails.
     fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>>;
+
+    /// The tile shapes of a plan's products and convolutions, in words, where the device has a choice of them.
+    fn tiles(&self, _plan: PlanId) -> Option<String> {
+        None
+    }
 
     /// Looks for damage that results do not show, where the executor was opened to watch for it: writes past the end of
     /// a buffer.

@@ -45,6 +45,7 @@ pub mod models;
 pub mod network;
 pub mod predict;
 pub mod train;
+pub mod tuned;
 pub mod upscale;
 pub mod verify;
 

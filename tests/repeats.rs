@@ -4,7 +4,7 @@ mod gpu;
 
 use std::path::Path;
 
-use wgrad::device::Device;
+use wgrad::device::{Device, Tiles};
 use wgrad::gpu::adapters;
 use wgrad::image::{Picture, Plane};
 use wgrad::network::{Network, Skip, State, Weights, initial};
@@ -14,7 +14,9 @@ use wgrad::upscale::{UpscaleOptions, Upscaler};
 /// The CPU, and the GPU that tests run on.
 fn devices() -> Vec<Device> {
     let opened = gpu::open().map(|gpu| gpu.info().index);
-    let gpu = opened.and_then(|index| adapters().into_iter().find(|a| a.index == index)).map(Device::Gpu);
+    let gpu = opened
+        .and_then(|index| adapters().into_iter().find(|a| a.index == index))
+        .map(|adapter| Device::from(adapter).with_tiles(Tiles::Default));
     [Some(Device::Cpu), gpu].into_iter().flatten().collect()
 }
 

@@ -4,6 +4,7 @@
 mod gpu;
 
 use wgrad::device::Device;
+use wgrad::executor::Precision;
 use wgrad::gpu::{GpuOptions, Plant, tile_names};
 use wgrad::verify::{self, Effort, Row};
 
@@ -16,8 +17,8 @@ fn assert_passed(rows: &[Row]) {
 fn every_kernel_computes_its_formula() {
     let Some(device) = gpu::open() else { return };
     let make = verify::on_gpu(device.info().index, GpuOptions::default());
-    let rows = verify::run(&make, &tile_names(), &Effort::default(), &mut |_| {}).unwrap();
-    assert_eq!(rows.len(), 39 + 4 * tile_names().len());
+    let rows = verify::run(&make, &tile_names(Precision::F32), &Effort::default(), &mut |_| {}).unwrap();
+    assert_eq!(rows.len(), 39 + 4 * tile_names(Precision::F32).len());
     assert_passed(&rows);
     assert!(rows.iter().any(|row| row.ratio > 0.0), "results equal to the last bit are suspicious");
 }

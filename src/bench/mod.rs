@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::Result;
-use crate::executor::{Executor, PlanId};
+use crate::executor::{Executor, PlanId, Precision};
 use crate::graph::{Arena, Clock, Options, Plan};
 
 pub use workloads::{Program, Workload, workloads};
@@ -79,7 +79,11 @@ pub fn measure(workload: &Workload, executor: &mut dyn Executor, effort: Effort)
     if !plan.layout.is_empty() {
         executor.write_state(Arena::Parameters, &program.parameters(&plan.layout))?;
     }
-    let mut runner = Runner { executor, id, step: 0, rate: workload.learning_rate() };
+    let scale = match executor.precision() {
+        Precision::F32 => 1.0,
+        Precision::Mixed => plan.loss_scale(),
+    };
+    let mut runner = Runner { executor, id, step: 0, rate: workload.learning_rate(), scale };
     let mut check = 0.0;
     for _ in 0..10 {
         check = f64::from(runner.go(1)?.last().copied().unwrap_or(0.0));
@@ -113,13 +117,19 @@ struct Runner<'a> {
     id: PlanId,
     step: u32,
     rate: f32,
+    scale: f32,
 }
 
 impl Runner<'_> {
     /// Some steps, then a wait.
     fn go(&mut self, steps: usize) -> Result<Vec<f32>> {
         let clocks: Vec<Clock> = (0..steps as u32)
-            .map(|i| Clock { step: self.step + 1 + i, learning_rate: self.rate, loss_scale: 1.0, ..Clock::default() })
+            .map(|i| Clock {
+                step: self.step + 1 + i,
+                learning_rate: self.rate,
+                loss_scale: self.scale,
+                ..Clock::default()
+            })
             .collect();
         self.executor.run(self.id, &clocks)?;
         self.step += steps as u32;

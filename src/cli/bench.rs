@@ -37,7 +37,7 @@ struct Row {
 }
 
 pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
-    let devices = devices(&common.device)?;
+    let devices = devices(common)?;
     let fits = |name: &str| {
         let name = name.to_lowercase();
         arguments.filter.is_empty() || arguments.filter.iter().any(|part| name.contains(&part.to_lowercase()))
@@ -78,12 +78,15 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
 }
 
 /// The CPU and every adapter; with `--device`, the CPU and that one.
-fn devices(request: &str) -> Result<Vec<Device>> {
+fn devices(common: &Common) -> Result<Vec<Device>> {
+    let precision = common.precision.unwrap_or_default();
     let mut devices = vec![Device::Cpu];
-    if request == "auto" {
-        devices.extend(gpu::adapters().into_iter().map(Device::Gpu));
-    } else {
-        devices.push(Device::find(request)?);
+    if common.device == "auto" {
+        for adapter in gpu::adapters() {
+            devices.push(Device::from(adapter).with_tiles(common.tiles()).with_precision(precision)?);
+        }
+    } else if common.device != "cpu" {
+        devices.push(common.find()?.with_precision(precision)?);
         devices.dedup();
     }
     Ok(devices)

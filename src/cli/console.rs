@@ -8,7 +8,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use wgrad::Result;
 use wgrad::device::Device;
+use wgrad::executor::Precision;
 use wgrad::gpu;
+
+use super::Common;
 
 /// How progress is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -133,13 +136,21 @@ impl Console {
         }
     }
 
-    /// Finds a device and says which it is.
+    /// Finds the device that was asked for and says which it is.
     ///
     /// # Errors
     /// When nothing fits the request.
-    pub fn device(&self, request: &str) -> Result<Device> {
-        let device = Device::find(request)?;
-        if device == Device::Cpu && request.eq_ignore_ascii_case("auto") && self.mode != Mode::Silent {
+    pub fn device(&self, common: &Common) -> Result<Device> {
+        self.device_for(common, Precision::F32)
+    }
+
+    /// As `device`, for work that asks for `precision` where the command line does not.
+    ///
+    /// # Errors
+    /// When nothing fits the request.
+    pub fn device_for(&self, common: &Common, precision: Precision) -> Result<Device> {
+        let mut device = common.find()?;
+        if device == Device::Cpu && common.device.eq_ignore_ascii_case("auto") && self.mode != Mode::Silent {
             self.note(&match gpu::adapters().first() {
                 None => "no GPU adapter found, using the CPU".to_string(),
                 Some(adapter) => {
@@ -147,6 +158,10 @@ impl Console {
                     format!("only a software adapter found ({name}), slower than the CPU: using the CPU")
                 }
             });
+        }
+        match device.clone().with_precision(common.precision.unwrap_or(precision)) {
+            Ok(able) => device = able,
+            Err(why) => self.note(&format!("{why}; using f32")),
         }
         self.line(&format!("device: {}", device.describe()));
         self.event("device", json!({ "device": device.describe() }));

@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let mut all: Vec<_> = adapters
             .iter()
             .map(|a| {
-                let auto = chosen == Device::Gpu(a.clone());
+                let auto = chosen == Device::from(a.clone());
                 json!({ "index": a.index, "name": a.name, "kind": a.kind.word(), "backend": a.backend,
                         "driver": a.driver, "auto": auto })
             })
@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mark = |device: &Device| if *device == chosen { "  <- auto" } else { "" };
     for a in &adapters {
         let (index, name, kind, backend, driver) = (a.index, &a.name, a.kind.word(), &a.backend, &a.driver);
-        let mark = mark(&Device::Gpu(a.clone()));
+        let mark = mark(&Device::from(a.clone()));
         output::line(&format!("{index:>3}  {name} ({kind}, {backend}, {driver}){mark}"))?;
     }
     output::line(&format!("cpu  {}{}", Device::Cpu.describe(), mark(&Device::Cpu)))?;

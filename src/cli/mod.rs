@@ -14,12 +14,15 @@ mod output;
 mod predict;
 mod profile;
 mod train;
+mod tune;
 mod upscale;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use wgrad::device::{Device, Tiles};
+use wgrad::executor::Precision;
 use wgrad::{Error, Result};
 
 use console::{Console, Style};
@@ -40,12 +43,39 @@ struct Common {
     /// auto, cpu, an index of `wgrad devices`, or part of a name
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     device: String,
+    /// Take default tile shapes: measure none, and ignore those measured before. Results are the same
+    #[arg(long, global = true)]
+    no_tune: bool,
+    /// What products and convolutions are computed in: f32, or mixed (also: f16), which rounds operands to f16 for a GPU's
+    /// matrix units and sums in f32. A device that cannot works in f32 and says so
+    #[arg(long, global = true, value_name = "f32|mixed", value_parser = precision)]
+    precision: Option<Precision>,
     /// Print results and errors only
     #[arg(long, short, global = true)]
     quiet: bool,
     /// How progress is shown on standard error
     #[arg(long, global = true, value_enum, default_value_t = Style::Auto)]
     progress: Style,
+}
+
+impl Common {
+    /// Where tile shapes come from.
+    fn tiles(&self) -> Tiles {
+        if self.no_tune { Tiles::Default } else { Tiles::Measured }
+    }
+
+    /// The device that was asked for, in f32.
+    fn find(&self) -> Result<Device> {
+        Ok(Device::find(&self.device)?.with_tiles(self.tiles()))
+    }
+}
+
+fn precision(word: &str) -> std::result::Result<Precision, String> {
+    match word {
+        "f32" => Ok(Precision::F32),
+        "mixed" | "f16" => Ok(Precision::Mixed),
+        _ => Err("f32 or mixed".into()),
+    }
 }
 
 #[derive(Subcommand)]
@@ -66,6 +96,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Time each step of a recipe's training step
     Profile(profile::Arguments),
+    /// Find the fastest tile shapes of a GPU for workloads and recipes, and remember them
+    Tune(tune::Arguments),
     /// Check every kernel of a device against the formulas in f64
     Verify(verify::Arguments),
     /// Print a completion script for a shell
@@ -95,6 +127,7 @@ pub fn run() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments, &common, &console),
         Command::Profile(arguments) => profile::run(&arguments, &common, &console),
+        Command::Tune(arguments) => tune::run(&arguments, &common, &console),
         Command::Verify(arguments) => verify::run(&arguments, &common, &console),
         Command::Completions(arguments) => completions::run(&arguments),
     };

@@ -25,11 +25,12 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
-    let recipe = match &arguments.recipe {
+    let mut recipe = match &arguments.recipe {
         Some(path) => Recipe::open(path, &arguments.set)?,
         None => Recipe::parse("", "the quick start", &arguments.set)?,
     };
-    let device = console.device(&common.device)?;
+    let device = console.device_for(common, recipe.precision)?;
+    recipe.precision = device.precision();
     let (plan, times) = train::profile(&recipe, &device, arguments.steps, &mut Silent)?;
     let total: f64 = times.iter().sum();
     let steps = plan.steps.iter().zip(&times).map(|(step, &time)| {

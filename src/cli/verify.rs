@@ -28,7 +28,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
-    let chosen = Device::find(&common.device)?;
+    let chosen = common.find()?.with_precision(common.precision.unwrap_or_default())?;
     if arguments.checked && chosen == Device::Cpu {
         return Err(Error::Input("--checked is for GPUs; the CPU executor checks every index as it is".into()));
     }

@@ -111,11 +111,26 @@ impl Context {
         missing.dedup();
         let made: Vec<Result<(Key, Arc<Pipeline>)>> =
             missing.into_par_iter().map(|key| self.compile(&key).map(|made| (key, Arc::new(made)))).collect();
+        // All that can be made is kept before the first that cannot is told.
+        let mut failed = None;
         for pair in made {
-            let (key, pipeline) = pair?;
-            self.pipelines.insert(key, pipeline);
+            match pair {
+                Ok((key, pipeline)) => drop(self.pipelines.insert(key, pipeline)),
+                Err(error) => drop(failed.get_or_insert(error)),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         Ok(launches.iter().map(|l| self.pipelines[&key(l)].clone()).collect())
+    }
+
+    /// Does something whose pipelines are not wanted afterwards.
+    pub(super) fn apart<T>(&mut self, work: impl FnOnce(&mut Context) -> T) -> T {
+        let kept = self.pipelines.clone();
+        let done = work(self);
+        self.pipelines = kept;
+        done
     }
 
     fn compile(&self, (shader, entry, constants): &Key) -> Result<Pipeline> {

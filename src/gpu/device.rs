@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::contraction::MatrixUnit;
+use super::tune::Tuning;
+use crate::executor::Precision;
 use crate::{Error, Result};
 
 /// An adapter as a person would choose it.
@@ -61,18 +61,6 @@ impl AdapterKind {
     }
 }
 
-/// What products and convolutions are computed in. Everything is stored in f32 either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    /// f32 throughout.
-    #[default]
-    F32,
-    /// Operands are rounded to f16 and multiplied by matrix units (tensor cores), which sum in f32.
-    #[serde(alias = "f16")]
-    Mixed,
-}
-
 /// How a device is opened.
 #[derive(Clone, Debug)]
 pub struct GpuOptions {
@@ -86,6 +74,8 @@ pub struct GpuOptions {
     pub inspect: bool,
     /// Tile shape of all products and convolutions, one of [`super::tile_names`], instead of the device's own choice.
     pub tile: Option<String>,
+    /// Measured tile shapes, where [`GpuOptions::tile`] says nothing.
+    pub tuning: Tuning,
     /// A fault to put into a kernel, for tests of the checks.
     #[doc(hidden)]
     pub plant: Option<Plant>,
@@ -97,17 +87,16 @@ pub struct GpuOptions {
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        let (submission, timeout) = (Duration::from_millis(100), Duration::from_secs(120));
-        let precision = Precision::F32;
         GpuOptions {
-            precision,
+            precision: Precision::F32,
             checked: false,
             limits: None,
             inspect: false,
             tile: None,
+            tuning: Tuning::default(),
             plant: None,
-            submission,
-            timeout,
+            submission: Duration::from_millis(100),
+            timeout: Duration::from_secs(120),
         }
     }
 }

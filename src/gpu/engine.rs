@@ -4,24 +4,26 @@ use std::sync::Arc;
 
 use super::context::{Context, mib};
 use super::contraction::{Class, MatrixUnit};
-use super::device::{self, AdapterInfo, AdapterKind, GpuOptions, Precision};
+use super::device::{self, AdapterInfo, AdapterKind, GpuOptions};
 use super::load::{Fixed, GUARD, GUARD_WORD, Loaded, Shared};
 use super::pace::RING;
 use super::run::Runner;
+use super::tune::Tuner;
 use super::{mixed, profile};
-use crate::executor::{Executor, PlanId};
+use crate::executor::{Executor, PlanId, Precision};
 use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
 use crate::{Error, Result};
 
 /// A GPU with the state of one network.
 pub struct Gpu {
-    context: Context,
+    pub(super) context: Context,
     unit: Option<MatrixUnit>,
     layout: Option<Layout>,
     shared: Shared,
-    fixed: Fixed,
-    runner: Runner,
+    pub(super) fixed: Fixed,
+    pub(super) runner: Runner,
     plans: Vec<Option<Loaded>>,
+    pub(super) tuner: Tuner,
 }
 
 impl Gpu {
@@ -49,7 +51,7 @@ impl Gpu {
         let unit = match options.precision {
             Precision::F32 => None,
             Precision::Mixed => {
-                Some(mixed::unit(index).map_err(|why| Error::Device(format!("--precision mixed: {why}")))?)
+                Some(mixed::unit(index).map_err(|why| Error::Device(format!("no mixed precision here: {why}")))?)
             }
         };
         Self::on_unit(index, options, unit)
@@ -63,7 +65,8 @@ impl Gpu {
         let ring = context.buffer("loss ring", 4 * RING as u64, U::STORAGE | U::COPY_SRC)?;
         let fixed = Fixed { dummies: [dummy("nothing to read")?, dummy("nothing to write")?], ring };
         let runner = Runner::new(&context)?;
-        Ok(Gpu { context, unit, layout: None, shared: Shared::default(), fixed, runner, plans: Vec::new() })
+        let (shared, plans, tuner) = (Shared::default(), Vec::new(), Tuner::default());
+        Ok(Gpu { context, unit, layout: None, shared, fixed, runner, plans, tuner })
     }
 
     /// The first adapter whose name contains `part`, in any case.
@@ -127,7 +130,7 @@ impl Gpu {
         self.context.device.destroy();
     }
 
-    fn class(&self) -> Class {
+    pub(super) fn class(&self) -> Class {
         if let Some(unit) = self.unit {
             return Class::Matrix(unit);
         }
@@ -179,12 +182,16 @@ impl Executor for Gpu {
         format!("{} ({}{mixed})", self.context.info.name, self.context.info.backend)
     }
 
+    fn precision(&self) -> Precision {
+        self.context.options.precision
+    }
+
     fn load(&mut self, plan: Arc<Plan>) -> Result<PlanId> {
         if self.layout.as_ref().is_some_and(|l| *l != plan.layout) {
             return Err(Error::input("the plan has other parameters than those loaded before"));
         }
-        let class = self.class();
-        let mut new = Loaded::new(&mut self.context, plan.clone(), class)?;
+        let (shapes, class) = (self.shapes(&plan)?, self.class());
+        let mut new = Loaded::new(&self.context, plan.clone(), class, shapes)?;
         if self.share(&plan)? {
             for old in self.plans.iter_mut().flatten() {
                 old.bind(&mut self.context, &self.shared, &self.fixed)?;
@@ -288,6 +295,10 @@ impl Executor for Gpu {
         self.runner.losses(&self.context)?;
         let loaded = loaded(&self.plans, plan)?;
         profile::profile(&self.context, loaded, self.runner.first_clock(&self.context, clock))
+    }
+
+    fn tiles(&self, plan: PlanId) -> Option<String> {
+        loaded(&self.plans, plan).ok()?.shapes.describe()
     }
 
     fn intact(&self, plan: PlanId) -> Result<()> {

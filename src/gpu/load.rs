@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::context::{Context, Pipeline, REMEDY, mib};
-use super::contraction::{Class, Tile};
+use super::contraction::Class;
 use super::launch::{Launch, Operand};
 use super::lower::lower;
 use super::pace::Pace;
+use super::tune::Shapes;
 use crate::graph::{Arena, Place, Plan, Step, Store};
 use crate::{Error, Result};
 
@@ -43,24 +44,19 @@ pub(super) struct Loaded {
     pub(super) scratch: Vec<wgpu::Buffer>,
     pub(super) recorded: Vec<Recorded>,
     pub(super) pace: Pace,
+    pub(super) shapes: Shapes,
     launches: Vec<(usize, Launch)>,
     params: wgpu::Buffer,
 }
 
 impl Loaded {
     /// Makes the plan's own buffers and pipelines; `bind` follows.
-    pub(super) fn new(context: &mut Context, plan: Arc<Plan>, class: Class) -> Result<Self> {
+    pub(super) fn new(context: &Context, plan: Arc<Plan>, class: Class, shapes: Shapes) -> Result<Self> {
         let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let most = context.binding_limit() as usize / 4;
-        let tile = context.options.tile.as_deref();
-        let unknown = |name| Error::input(format!("there is no tile shape `{name}`"));
-        let tile = tile.map(|name| Tile::named(name).ok_or_else(|| unknown(name))).transpose()?;
-        if let (Some(Tile::Matrix { .. }), Class::Software | Class::Hardware) = (tile, class) {
-            return Err(Error::input("a tile shape for matrix units needs mixed precision"));
-        }
         let mut launches: Vec<(usize, Launch)> = Vec::new();
         for (at, step) in plan.steps.iter().enumerate() {
-            launches.extend(lower(&plan, step, class, tile, most).into_iter().map(|l| (at, l)));
+            launches.extend(lower(&plan, step, class, shapes.of(at), most).into_iter().map(|l| (at, l)));
         }
         check(context, &plan, &launches)?;
         let guard = if context.options.inspect { GUARD } else { 0 };
@@ -88,7 +84,7 @@ impl Loaded {
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params = context.buffer("parameters", PARAMS_STRIDE * launches.len() as u64, uniform)?;
         let pace = Pace::new(context.options.submission.as_secs_f64());
-        Ok(Loaded { plan, slots, scratch, recorded: Vec::new(), pace, launches, params })
+        Ok(Loaded { plan, slots, scratch, recorded: Vec::new(), pace, shapes, launches, params })
     }
 
     /// Ties launches to buffers; once at load, and again when a store has to grow for a later plan.

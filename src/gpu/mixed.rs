@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use half::f16;
 
 use super::contraction::{Class, MatrixUnit, tiles};
-use super::device::{GpuOptions, Precision, matrix_units};
+use super::device::{GpuOptions, matrix_units};
 use super::engine::Gpu;
-use crate::executor::Executor;
+use crate::executor::{Executor, Precision};
 use crate::graph::{Clock, Graph, Op, Options, Plan};
 use crate::{Error, Result};
 
@@ -18,7 +18,7 @@ use crate::{Error, Result};
 /// # Errors
 /// Saying why it cannot: it lists no matrix unit that kernels are written for, or the trial gave wrong numbers.
 pub fn mixed(index: usize) -> Result<()> {
-    unit(index).map(|_| ()).map_err(Error::Device)
+    unit(index).map(|_| ()).map_err(|why| Error::Device(format!("no mixed precision here: {why}")))
 }
 
 /// The matrix unit of an adapter that passed the trial, tried once.

@@ -17,10 +17,12 @@ mod profile;
 mod reflect;
 mod run;
 mod template;
+mod tune;
 
 pub use contraction::tile_names;
 #[doc(hidden)]
 pub use device::Plant;
-pub use device::{AdapterInfo, AdapterKind, GpuOptions, Precision, adapters};
+pub use device::{AdapterInfo, AdapterKind, GpuOptions, adapters};
 pub use engine::Gpu;
 pub use mixed::mixed;
+pub use tune::{Finding, Tuning};

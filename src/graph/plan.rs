@@ -1,6 +1,6 @@
 //! The graph lowered once: fused steps in order, tensors placed in shared slots, bytes known in advance.
 
-use super::{Activation, Arena, Graph, Home, Op, Shape, Store, Tensor, TensorId, fuse, verify};
+use super::{Activation, Arena, Graph, Home, Loss, Op, Shape, Store, Tensor, TensorId, fuse, verify};
 use crate::Result;
 
 /// What differs from step to step; the only thing the host sends while training.
@@ -234,6 +234,17 @@ impl Plan {
     /// The operator whose `[1]` output each run adds to the loss ring, if the plan has one.
     pub fn loss(&self) -> Option<TensorId> {
         self.steps.iter().rev().find(|s| matches!(s.op, Op::Loss(_))).and_then(|s| s.output)
+    }
+
+    /// A factor that undoes the mean of the plan's loss, as a power of two: with it the gradients of the loss are of
+    /// the order of one sample's, which f16 holds, where their mean over a batch of pictures would be lost in it.
+    pub fn loss_scale(&self) -> f32 {
+        let terms = self.steps.iter().rev().find_map(|step| match step.op {
+            Op::Loss(Loss::CrossEntropy(_)) => Some(self.shape(step.inputs[0]).rows()),
+            Op::Loss(_) => Some(self.shape(step.inputs[0]).len()),
+            _ => None,
+        });
+        terms.unwrap_or(1).next_power_of_two() as f32
     }
 
     /// Bytes of the slots: what activations and gradients on the way need.

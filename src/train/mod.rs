@@ -16,7 +16,7 @@ pub use checkpoint::{Checkpoint, Storage, TrainingState};
 pub use judge::{Judge, check_rows, class_of, predict_rows};
 pub use recipe::Recipe;
 pub use report::{Progress, Report, Silent, Stop, Validation};
-pub use run::{Summary, profile, run};
+pub use run::{Summary, plan, profile, run};
 pub use schedule::{Curve, Schedule};
 pub use spec::{DataSpec, LossSpec, OptimizerSpec, Rule, ValidateSpec};
 pub use trainer::{Resident, Room, Setup, Trainer, layout};

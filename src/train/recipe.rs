@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Schedule;
 use super::spec::{DataSpec, LossSpec, OptimizerSpec, ValidateSpec};
 use super::words::{fault, set};
+use crate::executor::Precision;
 use crate::network::{Input, Network, Skip};
 use crate::{Error, Result};
 
@@ -20,6 +21,8 @@ pub struct Recipe {
     pub steps: u64,
     /// Samples (rows or patches) per update.
     pub batch: usize,
+    /// What products and convolutions are computed in; weights, sums and updates are f32 either way.
+    pub precision: Precision,
     /// A checkpoint whose tensors, where name and shape fit, are the initial weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PathBuf>,
@@ -46,6 +49,7 @@ impl Default for Recipe {
             seed: 1,
             steps: 2000,
             batch: 16,
+            precision: Precision::F32,
             start: None,
             network: Network::Compact {
                 scale: 2,

@@ -7,9 +7,11 @@ use super::judge::Judge;
 use super::metrics::{Metrics, Row};
 use super::prepare::{Prepared, prepare};
 use super::report::{Progress, Report, Stop, Validation};
+use super::trainer::training_graph;
 use super::{Checkpoint, Recipe, Setup, Storage, Trainer};
 use crate::device::Device;
-use crate::graph::Plan;
+use crate::executor::Precision;
+use crate::graph::{Options, Plan};
 use crate::image::SaveOptions;
 use crate::{Error, Result, files};
 
@@ -47,6 +49,8 @@ pub fn run(
     stop: &Stop,
     report: &mut dyn Report,
 ) -> Result<Summary> {
+    // Steps are computed in the recipe's precision, scores in f32.
+    let device = &device.clone().with_precision(Precision::F32)?;
     let path = folder.join("checkpoint.safetensors");
     let earlier = match (resume, path.exists()) {
         (true, true) => Some(Checkpoint::open(&path)?),
@@ -63,6 +67,9 @@ pub fn run(
     let start = recipe.start.as_deref().map(Checkpoint::open).transpose()?;
     let mut prepared = prepare(recipe, report)?;
     let mut trainer = trainer(recipe, device, &prepared)?;
+    if let Some(tiles) = trainer.tiles() {
+        report.note(&format!("tiles: {tiles}"));
+    }
     let mut best = None;
     if let Some(start) = start {
         let (taken, all) = trainer.start_from(&start.weights)?;
@@ -93,9 +100,9 @@ fn loss_note(recipe: &Recipe) -> String {
     serde_json::to_string(&recipe.loss()).expect("plain data")
 }
 
-/// The trainer of a recipe, its data on the device.
-fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> Result<Trainer> {
-    let setup = Setup {
+/// How a recipe's network learns.
+fn setup(recipe: &Recipe) -> Result<Setup> {
+    Ok(Setup {
         network: recipe.network.clone(),
         loss: recipe.loss().loss(),
         rule: recipe.optimizer.rule()?,
@@ -103,8 +110,23 @@ fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> Result<Trai
         average: recipe.optimizer.average,
         batch: recipe.batch,
         seed: recipe.seed,
-    };
-    Trainer::new(device.executor()?, setup, &prepared.resident, prepared.room)
+    })
+}
+
+/// The trainer of a recipe, its data on the device.
+fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> Result<Trainer> {
+    let device = device.clone().with_precision(recipe.precision)?;
+    Trainer::new(device.executor()?, setup(recipe)?, &prepared.resident, prepared.room)
+}
+
+/// The plan of a recipe's training step, for those who do not run it.
+///
+/// # Errors
+/// When recipe and data do not fit together.
+pub fn plan(recipe: &Recipe, report: &mut dyn Report) -> Result<Plan> {
+    let prepared = prepare(recipe, report)?;
+    let (graph, _) = training_graph(&setup(recipe)?, &prepared.resident, prepared.room)?;
+    Plan::new(&graph, Options::default())
 }
 
 /// Times each step of a recipe's plan on a device, nanoseconds: the median of `steps` runs after as many to warm up.

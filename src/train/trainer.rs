@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::TrainingState;
 use crate::data::{Pictures, Rows, Samples, batch};
-use crate::executor::{Executor, PlanId};
+use crate::executor::{Executor, PlanId, Precision};
 use crate::graph::{Arena, Clock, Graph, Layout, Loss, Op, Options, Plan, Store, TensorId, Update};
 use crate::graph::{differentiate, optimize};
 use crate::network::{Input, Mode, Network, State, Weights, initial};
@@ -57,6 +57,8 @@ pub struct Trainer {
     id: PlanId,
     step: u64,
     count: u32,
+    /// Keeps gradients within what f16 holds where products round to it.
+    loss_scale: f32,
 }
 
 impl Trainer {
@@ -70,7 +72,11 @@ impl Trainer {
         let plan = Arc::new(Plan::new(&graph, Options::default())?);
         let id = executor.load(Arc::clone(&plan))?;
         let state = initial(&graph, &plan.layout, setup.seed);
-        let mut trainer = Trainer { executor, setup, graph, plan, id, step: 0, count: 0 };
+        let loss_scale = match executor.precision() {
+            Precision::F32 => 1.0,
+            Precision::Mixed => plan.loss_scale(),
+        };
+        let mut trainer = Trainer { executor, setup, graph, plan, id, step: 0, count: 0, loss_scale };
         trainer.write_state(&state)?;
         trainer.set_data(data)?;
         Ok(trainer)
@@ -89,6 +95,11 @@ impl Trainer {
     /// The device in use.
     pub fn device(&self) -> String {
         self.executor.name()
+    }
+
+    /// The tile shapes of the step's products and convolutions, in words, where the device has a choice of them.
+    pub fn tiles(&self) -> Option<String> {
+        self.executor.tiles(self.id)
     }
 
     /// Replaces the resident data.
@@ -161,7 +172,7 @@ impl Trainer {
             offset,
             count: self.count,
             learning_rate,
-            loss_scale: 1.0,
+            loss_scale: self.loss_scale,
             slot: 0,
         }
     }
@@ -316,7 +327,7 @@ impl Room {
 }
 
 /// The whole step as a graph, and its loss.
-fn training_graph(setup: &Setup, data: &Resident, room: Room) -> Result<(Graph, TensorId)> {
+pub(super) fn training_graph(setup: &Setup, data: &Resident, room: Room) -> Result<(Graph, TensorId)> {
     let mut graph = Graph::new();
     let batch = setup.batch;
     graph.layer("sample");

@@ -167,7 +167,7 @@ impl Case {
             Scale::One => want.iter().map(|w| vec![1.0; w.len()]).collect(),
         };
         let got = self.run(executor, self.plan(Options::default())?)?;
-        let tolerance = Tolerance::of(self.family, Precision::F32);
+        let tolerance = Tolerance::of(self.family, Precision::of(executor));
         let mut worst = Worst::default();
         for ((got, want), scale) in got.iter().zip(&want).zip(&scales) {
             match tolerance.compare(got, want, scale) {

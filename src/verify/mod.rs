@@ -73,7 +73,7 @@ impl Row {
 
     fn add(&mut self, case: &Case, executor: &mut dyn Executor) {
         self.cases += 1;
-        self.tolerance = self.tolerance.max(Tolerance::of(case.family, Precision::F32).relative());
+        self.tolerance = self.tolerance.max(Tolerance::of(case.family, Precision::of(executor)).relative());
         let why = match case.judge(executor) {
             Err(error) => error.to_string(),
             Ok(Err(why)) => why,
@@ -178,9 +178,10 @@ impl Bench<'_> {
 pub fn device(device: &Device, checked: bool, effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
     match device {
         Device::Cpu => run(&|_| Ok(Box::new(Cpu::<f32>::new().poisoned())), &[], effort, told),
-        Device::Gpu(adapter) => {
-            let options = GpuOptions { checked, ..GpuOptions::default() };
-            run(&on_gpu(adapter.index, options), &gpu::tile_names(), effort, told)
+        Device::Gpu(adapter, kernels) => {
+            let precision = kernels.precision;
+            let options = GpuOptions { checked, precision, ..GpuOptions::default() };
+            run(&on_gpu(adapter.index, options), &gpu::tile_names(precision), effort, told)
         }
     }
 }

@@ -7,6 +7,8 @@
 
 #![allow(clippy::neg_cmp_op_on_partial_ord, reason = "`!(error <= bound)` fails on NaN, `error > bound` does not")]
 
+use crate::executor::{self, Executor};
+
 /// What the executor computes in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Precision {
@@ -14,6 +16,18 @@ pub enum Precision {
     F64,
     /// Results carry f32's rounding at every operation.
     F32,
+    /// Operands of products and convolutions are rounded to f16; everything else is f32.
+    Mixed,
+}
+
+impl Precision {
+    /// What an executor of f32 computes in.
+    pub fn of(executor: &dyn Executor) -> Self {
+        match executor.precision() {
+            executor::Precision::F32 => Precision::F32,
+            executor::Precision::Mixed => Precision::Mixed,
+        }
+    }
 }
 
 /// What kind of arithmetic made the result.
@@ -56,6 +70,9 @@ impl Family {
 /// Half an f32 unit in the last place, relative.
 const UNIT: f64 = 1.0 / (1u64 << 24) as f64;
 
+/// Half an f16 unit in the last place, relative.
+const NARROW: f64 = 1.0 / (1u64 << 11) as f64;
+
 /// The bound for one family at one precision.
 #[derive(Clone, Copy, Debug)]
 pub struct Tolerance {
@@ -68,7 +85,9 @@ impl Tolerance {
         let relative = match precision {
             // What remains is f64's rounding, magnified by long sums or by a training run.
             Precision::F64 => 1e-6 * UNIT * family.factor(),
-            Precision::F32 => UNIT * family.factor(),
+            // Two operands, each off by half a unit of f16's 11 bits at most, and the sums' own rounding.
+            Precision::Mixed if matches!(family, Family::Contraction) => NARROW * 2.0 + UNIT * 16.0 * family.factor(),
+            Precision::F32 | Precision::Mixed => UNIT * family.factor(),
         };
         Tolerance { relative }
     }

@@ -42,8 +42,15 @@ impl Run {
 }
 
 pub fn command(folder: &Path) -> Command {
+    let mut command = program(folder);
+    command.args(["--device", "cpu"]);
+    command
+}
+
+/// The program without a memory of tile shapes: the user's is none of the tests' business.
+fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
-    command.current_dir(folder).args(["--device", "cpu"]);
+    command.current_dir(folder).env("WGRAD_CACHE", "");
     command
 }
 
@@ -54,8 +61,15 @@ pub fn wgrad<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item =
 
 /// Runs the program without the choice of a device that the others make.
 pub fn wgrad_bare<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
-    command.current_dir(folder).args(arguments);
+    let mut command = program(folder);
+    command.args(arguments);
+    finish(command, &[])
+}
+
+/// Runs the program with a folder of its own for what it remembers.
+pub fn wgrad_remembering<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> Run {
+    let mut command = program(folder);
+    command.env("WGRAD_CACHE", folder.join("cache")).args(arguments);
     finish(command, &[])
 }
 

@@ -80,14 +80,14 @@ impl Reference {
 
 pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<Outcome> {
     if let (Some(checkpoint), Some(data)) = (&arguments.checkpoint, &arguments.data) {
-        let device = console.device(&common.device)?;
+        let device = console.device(common)?;
         let validation = rows::score(checkpoint, data, arguments.target.as_deref(), &device)?;
         show::rows(&validation, &arguments)?;
         return Ok(Outcome::Done);
     }
     let scale = arguments.scale.map(usize::from).ok_or_else(|| Error::input("-s: the enlargement, 2, 3 or 4"))?;
     let job = pictures::Job::new(&arguments, scale)?;
-    let device = console.device(&common.device)?;
+    let device = console.device(common)?;
     interrupt::listen("stopping after this picture; Ctrl-C again stops at once", console);
     let results = job.run(&device, console);
     console.clear();

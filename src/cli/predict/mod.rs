@@ -45,7 +45,7 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
         let name = arguments.model.display();
         return Err(Error::input(format!("{name}: enlarges pictures; `wgrad upscale` uses it")));
     }
-    let device = console.device(&common.device)?;
+    let device = console.device(common)?;
     let mut predictor = Predictor::new(device.executor()?, &checkpoint.network, &checkpoint.weights)?;
     let (mut all, mut failures) = (Vec::new(), Vec::new());
     for path in &arguments.input {

@@ -40,8 +40,9 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
         return Ok(Outcome::Done);
     }
     let folder = request::folder(&arguments)?;
-    let recipe = request::recipe(&arguments, &folder)?;
-    let device = console.device(&common.device)?;
+    let mut recipe = request::recipe(&arguments, &folder)?;
+    let device = console.device_for(common, recipe.precision)?;
+    recipe.precision = device.precision();
     interrupt::listen("finishing the step and saving; Ctrl-C again stops at once", console);
     let mut teller = Teller::new(console);
     let result = train::run(&recipe, &device, &folder, arguments.resume, &interrupt::STOP, &mut teller);

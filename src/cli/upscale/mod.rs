@@ -97,7 +97,7 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
         return Ok(if plan.refused.is_empty() { Outcome::Done } else { Outcome::Partly });
     }
     plan::check_folders(&plan.jobs, arguments.out.as_deref())?;
-    let device = console.device(&common.device)?;
+    let device = console.device(common)?;
     let max_memory = arguments.max_memory.saturating_mul(1 << 20);
     let options = UpscaleOptions { tile: arguments.tile.0, max_memory, ensemble: arguments.ensemble };
     let upscaler = Upscaler::new(&device, &checkpoint, options)?;

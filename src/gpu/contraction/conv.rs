@@ -2,7 +2,7 @@
 //! another.
 
 use super::super::launch::{Launch, Operand, Scalar, fold};
-use super::tile::Lanes;
+use super::tile::{self, Lanes};
 use super::{Class, Exit, PACKED, PARTIAL, Tile, reduce};
 use crate::graph::{Plan, Step, TensorId, Window};
 
@@ -159,23 +159,23 @@ pub(super) fn weight_gradient(plan: &Plan, step: &Step, window: Window, class: C
     let rows = window.kernel * window.kernel * channels;
     let (vx, vy) = (u32::from(channels.is_multiple_of(4)), u32::from(columns.is_multiple_of(4)));
     let mut constants = vec![("VX", vx), ("VY", vy)];
-    let (shader, high, wide, enough) = match tile {
+    let (shader, high, wide) = match tile {
         Tile::Register { rows, columns: most } => {
             let lanes = Lanes::new(rows, most, columns);
             constants.extend(lanes.constants());
             constants.push(("UNIT", if vx == 1 { 4 } else { 1 }));
-            ("conv_weight", lanes.tm * lanes.lm, lanes.tn * lanes.ln, 16)
+            ("conv_weight", lanes.tm * lanes.lm, lanes.tn * lanes.ln)
         }
         Tile::Shared { .. } | Tile::Matrix { .. } => {
             let (shape, rows, columns) = tile.through_memory(class, [true, true]).expect("no register tile");
             constants.extend(shape);
-            ("conv_weight_shared", rows, columns, 256)
+            ("conv_weight_shared", rows, columns)
         }
     };
     let across = columns.div_ceil(wide as usize);
     let tiles = across * rows.div_ceil(high as usize);
     let lines = images * height;
-    let parts = (enough / tiles).clamp(1, 256).min(lines);
+    let parts = tile::groups(plan, step, class, rows).clamp(1, 256).min(lines);
     let chunk = lines.div_ceil(parts);
     let parts = lines.div_ceil(chunk);
     let exit = match parts {

@@ -1,12 +1,12 @@
 //! Matrix products.
 
 use super::super::launch::{Launch, Operand, Scalar, fold};
-use super::tile::Lanes;
+use super::tile::{self, Lanes};
 use super::{Class, Exit, PARTIAL, Tile, reduce, split};
 use crate::graph::{Plan, Step};
 
-/// Launches of `A B`.
-pub(super) fn lower(plan: &Plan, step: &Step, ta: bool, tb: bool, class: Class, tile: Tile) -> Vec<Launch> {
+/// Launches of `A B`, either transposed or not.
+pub(super) fn lower(plan: &Plan, step: &Step, [ta, tb]: [bool; 2], class: Class, tile: Tile) -> Vec<Launch> {
     let (rows, inner) = plan.shape(step.inputs[0]).matrix().expect("checked when the graph was built");
     let (m, k) = if ta { (inner, rows) } else { (rows, inner) };
     let n = plan.shape(step.output.expect("a product has an output")).columns();
@@ -15,25 +15,25 @@ pub(super) fn lower(plan: &Plan, step: &Step, ta: bool, tb: bool, class: Class, 
     let (a, b) = (Operand::Tensor(step.inputs[0]), Operand::Tensor(step.inputs[1]));
     let mut constants = vec![("TA", u32::from(ta)), ("TB", u32::from(tb)), ("VA", va), ("VB", vb)];
     let mut bindings = vec![(if va == 1 { "a4" } else { "a" }, a), (if vb == 1 { "b4" } else { "b" }, b)];
-    let (shader, high, wide, enough) = match tile {
+    let (shader, high, wide) = match tile {
         Tile::Register { rows, columns } => {
             // Reading element by element takes much code, and software drivers compile all of it.
             let (rows, columns) =
                 (if va == 1 { rows } else { rows.min(8) }, if vb == 1 { columns } else { columns.min(16) });
             let lanes = Lanes::new(rows, columns, n);
             constants.extend(lanes.constants());
-            ("matmul_register", lanes.tm * lanes.lm, lanes.tn * lanes.ln, 16)
+            ("matmul_register", lanes.tm * lanes.lm, lanes.tn * lanes.ln)
         }
         Tile::Shared { .. } | Tile::Matrix { .. } => {
             let (shape, rows, columns) = tile.through_memory(class, [ta, !tb]).expect("no register tile");
             constants.extend(shape);
-            ("matmul_shared", rows, columns, 256)
+            ("matmul_shared", rows, columns)
         }
     };
     let across = n.div_ceil(wide as usize);
     let tiles = across * m.div_ceil(high as usize);
     // Only products with few results and many terms gain: the gradients of weights.
-    let (parts, chunk) = split(tiles, k, enough, 256);
+    let (parts, chunk) = split(tile::groups(plan, step, class, m), k, 256);
     let exit = match parts {
         1 => Exit::finished(step, n),
         _ => Exit::raw(Operand::Scratch { index: PARTIAL, elements: parts * m * n }, n),

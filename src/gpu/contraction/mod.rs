@@ -3,8 +3,9 @@
 //! Two families of kernels, since no one form is fast everywhere: [`Class::Software`] adapters want register tiles
 //! without workgroup memory, GPUs want tiles shared in workgroup memory. Both sum each element's terms in the same
 //! order, one after the other: taps in row order, channels within. So an output pixel's value depends neither on where
-//! it stands in the picture nor on the tile shape, as long as K is not split; it is split only in weight gradients and
-//! products, by shape alone, and the parts are then added in order.
+//! it stands in the picture nor on the tile shape. Long sums of weight gradients and products are split, by shape alone
+//! and alike for all tiles of a class, and the parts are then added in order: within a class, no choice of tile changes
+//! a bit.
 
 #[cfg(test)]
 mod cases;
@@ -17,14 +18,19 @@ mod tests;
 mod tile;
 
 use super::launch::{Launch, Operand, Scalar};
+use crate::executor::Precision;
 use crate::graph::{Epilogue, Op, Plan, Step, TensorId};
 
-pub(super) use tile::{Class, MatrixUnit, Tile, tiles};
+pub(super) use tile::{Class, MatrixUnit, Tile, default, suited, tiles};
 
-/// Names of all tile shapes that products and convolutions can be made with; each computes the same on any device.
-pub fn tile_names() -> Vec<String> {
-    let op = Op::MatMul { ta: false, tb: false };
-    [Class::Software, Class::Hardware].into_iter().flat_map(|class| tiles(op, class)).map(|t| t.name()).collect()
+/// Names of all tile shapes that products and convolutions can be made with in a precision; each computes the same on
+/// any device.
+pub fn tile_names(precision: Precision) -> Vec<String> {
+    let all = match precision {
+        Precision::F32 => [tile::REGISTER, tile::SHARED].concat(),
+        Precision::Mixed => tile::MATRIX.to_vec(),
+    };
+    all.into_iter().map(Tile::name).collect()
 }
 
 /// Scratch buffers of a contraction's stages.
@@ -38,7 +44,7 @@ const PARTIAL: usize = 1;
 pub(super) fn lower(plan: &Plan, step: &Step, class: Class, tile: Option<Tile>) -> Vec<Launch> {
     let tile = tile.unwrap_or_else(|| tile::default(plan, step, class));
     match step.op {
-        Op::MatMul { ta, tb } => matmul::lower(plan, step, ta, tb, class, tile),
+        Op::MatMul { ta, tb } => matmul::lower(plan, step, [ta, tb], class, tile),
         Op::Conv2d(window) => conv::lower(step, &conv::Sweep::forward(plan, step, window), class, tile),
         Op::Conv2dInputGrad { window, size } => {
             conv::lower(step, &conv::Sweep::input_gradient(plan, step, window, size), class, tile)
@@ -109,10 +115,9 @@ fn reduce(step: &Step, parts: usize, rows: usize, columns: usize) -> Launch {
     }
 }
 
-/// How many ways to split `terms` so that `tiles` groups become enough for the device, with at least `least` terms
-/// each, and the terms of each.
-fn split(tiles: usize, terms: usize, enough: usize, least: usize) -> (usize, usize) {
-    let parts = (enough / tiles.max(1)).min(terms / least).clamp(1, 256);
+/// How many ways to split `terms`, for about `groups` of them with at least `least` terms each, and the terms of each.
+fn split(groups: usize, terms: usize, least: usize) -> (usize, usize) {
+    let parts = groups.min(terms / least).clamp(1, 256);
     let chunk = terms.div_ceil(parts).next_multiple_of(4);
     (terms.div_ceil(chunk), chunk)
 }

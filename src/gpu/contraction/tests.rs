@@ -128,7 +128,6 @@ fn a_pixels_sum_depends_neither_on_its_position_nor_on_the_tile() {
     let line = |y: usize| x[((top + y) * w + left) * ci..][..wide * ci].iter().copied();
     part.inputs[0].1 = (0..high).flat_map(line).collect();
     part.inputs[1].1 = whole.values(whole.step.inputs[1]).to_vec();
-    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     let results = in_every_tile(&gpu, &whole);
     for ((name, got), (_, cropped)) in results.iter().zip(in_every_tile(&gpu, &part)) {
         assert_eq!(bits(got), bits(&results[0].1), "{name} and {}", results[0].0);
@@ -153,6 +152,43 @@ fn split_sums_are_the_same_in_every_run() {
         let first = case.run(&gpu, class, None);
         case.check(&first, "split");
         assert_eq!(first, case.run(&gpu, class, None));
+    }
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+/// Choosing tiles by measurement rests on this: the choice changes no bit, long sums that are split included.
+#[test]
+fn every_tile_of_a_class_gives_the_same_bits() {
+    let Some(gpu) = Gpu::open() else { return };
+    let mut random = Random(5);
+    let window = Window { kernel: 3, stride: 1, padding: 1 };
+    let strided = Window { kernel: 5, stride: 2, padding: 2 };
+    let mut case = |op: Op, a: &[usize], b: &[usize]| Case::new(&mut random, op, &[a, b], Behind::default());
+    let product = |ta, tb| Op::MatMul { ta, tb };
+    // What says `true` is split in both classes.
+    let cases = [
+        (case(product(false, false), &[70, 36], &[36, 40]), false),
+        (case(product(true, false), &[1029, 18], &[1029, 20]), true),
+        (case(product(false, true), &[20, 1200], &[24, 1200]), true),
+        (case(Op::Conv2d(window), &[1, 9, 11, 6], &[3, 3, 6, 20]), false),
+        (case(Op::Conv2d(strided), &[1, 9, 11, 4], &[5, 5, 4, 12]), false),
+        (case(Op::Conv2dInputGrad { window: strided, size: [9, 11] }, &[1, 5, 6, 12], &[5, 5, 4, 12]), false),
+        (case(Op::Conv2dWeightGrad(window), &[2, 18, 10, 12], &[2, 18, 10, 20]), true),
+        (case(Op::Conv2dWeightGrad(strided), &[3, 17, 11, 3], &[3, 9, 6, 5]), true),
+    ];
+    for (case, split) in &cases {
+        for class in [Class::Software, Class::Hardware] {
+            let first = case.run(&gpu, class, None);
+            for &tile in tiles(case.step.op, class) {
+                let reduced = case.launches(class, Some(tile)).iter().any(|l| l.shader == "matmul_reduce");
+                assert_eq!(reduced, *split, "{:?} in {}", case.step.op, tile.name());
+                let got = case.run(&gpu, class, Some(tile));
+                assert_eq!(bits(&got), bits(&first), "{:?} in {}", case.step.op, tile.name());
+            }
+        }
     }
 }
 

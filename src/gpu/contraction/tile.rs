@@ -100,16 +100,30 @@ impl Tile {
         }
     }
 
+    /// Rows and columns of a result of `columns` that one workgroup makes, where operands are read in whole fours.
+    fn extents(self, columns: usize, class: Class) -> [usize; 2] {
+        match self {
+            Tile::Register { rows, columns: most } => {
+                let lanes = Lanes::new(rows, most, columns);
+                [lanes.tm * lanes.lm, lanes.tn * lanes.ln].map(|extent| extent as usize)
+            }
+            Tile::Shared { .. } | Tile::Matrix { .. } => {
+                let (_, rows, columns) = self.through_memory(class, [false; 2]).expect("no register tile");
+                [rows, columns].map(|extent| extent as usize)
+            }
+        }
+    }
+
     /// The tile of a name, if it is one of [`tiles`].
     pub(in crate::gpu) fn named(name: &str) -> Option<Tile> {
         REGISTER.iter().chain(SHARED).chain(MATRIX).copied().find(|t| t.name() == name)
     }
 }
 
-const REGISTER: &[Tile] =
+pub(super) const REGISTER: &[Tile] =
     &[Tile::register(16, 16), Tile::register(16, 32), Tile::register(16, 8), Tile::register(8, 8)];
 
-const SHARED: &[Tile] = &[
+pub(super) const SHARED: &[Tile] = &[
     Tile::shared(64, 64, 16, [4, 4]),
     Tile::shared(64, 64, 16, [8, 8]),
     Tile::shared(128, 128, 8, [8, 8]),
@@ -117,7 +131,7 @@ const SHARED: &[Tile] = &[
     Tile::shared(32, 32, 16, [4, 4]),
 ];
 
-const MATRIX: &[Tile] = &[
+pub(super) const MATRIX: &[Tile] = &[
     Tile::matrix([2, 2], [2, 2]),
     Tile::matrix([2, 4], [4, 2]),
     Tile::matrix([4, 1], [2, 4]),
@@ -137,15 +151,21 @@ pub(in crate::gpu) fn tiles(op: Op, class: Class) -> &'static [Tile] {
     }
 }
 
+/// The class of kernels for a step on a device of `class`: on matrix units few terms gain nothing, and the pixels of a
+/// network's input would lose digits.
+pub(in crate::gpu) fn suited(plan: &Plan, step: &Step, class: Class) -> Class {
+    let Some(made) = step.output.map(|output| plan.shape(output)) else { return class };
+    match class {
+        Class::Matrix(_) if made.columns() < 8 || plan.step_macs(step) < 32 * made.len() as u64 => Class::Hardware,
+        other => other,
+    }
+}
+
 /// The shape that is taken without a tuner. It depends on channels and columns, never on the size of a picture.
-pub(super) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
+pub(in crate::gpu) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
     let made = plan.shape(step.output.expect("a contraction has an output"));
     let columns = made.columns();
-    match class {
-        // Few terms gain nothing, and the first layer's pixels would lose digits.
-        Class::Matrix(_) if columns < 8 || plan.step_macs(step) < 32 * made.len() as u64 => {
-            default(plan, step, Class::Hardware)
-        }
+    match suited(plan, step, class) {
         Class::Matrix(_) if columns <= 16 => Tile::matrix([4, 1], [2, 1]),
         Class::Matrix(_) if columns <= 32 => Tile::matrix([4, 1], [2, 2]),
         Class::Matrix(_) if columns >= 512 && made.rows() >= 512 => Tile::matrix([2, 4], [4, 2]),
@@ -156,6 +176,18 @@ pub(super) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
         Class::Hardware if columns <= 32 => Tile::shared(64, 32, 16, [4, 4]),
         Class::Hardware => Tile::shared(64, 64, 16, [4, 4]),
     }
+}
+
+/// How many groups the sums of a result are split over so that the device has enough to do: counted in default tiles,
+/// whichever tile is used, so that a sum's order follows from its shape and no choice of tile changes a bit.
+pub(super) fn groups(plan: &Plan, step: &Step, class: Class, rows: usize) -> usize {
+    let columns = plan.shape(step.output.expect("a contraction has an output")).columns();
+    let [high, wide] = default(plan, step, class).extents(columns, class);
+    let enough = match class {
+        Class::Software => 16,
+        Class::Hardware | Class::Matrix(_) => 256,
+    };
+    enough / (rows.div_ceil(high) * columns.div_ceil(wide)).max(1)
 }
 
 /// How the 8 lanes of a register tile stand for a result of `columns`.
