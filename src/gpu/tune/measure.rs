@@ -15,6 +15,9 @@ use crate::tuned::Choice;
 
 /// Passes per shape; the fastest counts. Shapes take turns, so that a device that warms up or is shared favours none.
 const ROUNDS: u32 = 4;
+/// As many suffice where a single dispatch takes so long that little can disturb it.
+const LONG_ROUNDS: u32 = 2;
+const LONG: Duration = Duration::from_millis(100);
 /// Time of one pass, which holds as many dispatches as that takes, up to [`DISPATCHES`].
 const PASS: Duration = Duration::from_millis(2);
 const DISPATCHES: u32 = 64;
@@ -66,8 +69,8 @@ impl Measure<'_> {
             }
         }
         self.fill(&candidates[0].loaded)?;
-        let Some(dispatches) = self.warm(&candidates)? else { return Ok(None) };
-        for _ in 0..ROUNDS {
+        let Some((dispatches, rounds)) = self.warm(&candidates)? else { return Ok(None) };
+        for _ in 0..rounds {
             for candidate in &mut candidates {
                 candidate.seconds = candidate.seconds.min(self.pass(&candidate.loaded, dispatches)?);
             }
@@ -109,9 +112,9 @@ impl Measure<'_> {
         self.context.wait(None, "tuning")
     }
 
-    /// Runs each shape once, since drivers compile at the first dispatch, and finds how many dispatches make a pass.
-    /// None when measuring would take too long.
-    fn warm(&self, candidates: &[Candidate]) -> Result<Option<u32>> {
+    /// Runs each shape once, since drivers compile at the first dispatch, and finds how many dispatches make a pass, and
+    /// how many rounds to take. None when measuring would take too long.
+    fn warm(&self, candidates: &[Candidate]) -> Result<Option<(u32, u32)>> {
         self.pass(&candidates[0].loaded, 1)?;
         let mut dispatches = 1;
         let seconds = loop {
@@ -121,13 +124,14 @@ impl Measure<'_> {
             }
             dispatches = (4 * dispatches).min(DISPATCHES);
         };
-        if seconds * candidates.len() as f64 * f64::from(ROUNDS) > self.longest.as_secs_f64() {
+        let rounds = if seconds > LONG.as_secs_f64() { LONG_ROUNDS } else { ROUNDS };
+        if seconds * candidates.len() as f64 * f64::from(rounds + 1) > self.longest.as_secs_f64() {
             return Ok(None);
         }
         for candidate in &candidates[1..] {
             self.pass(&candidate.loaded, 1)?;
         }
-        Ok(Some(dispatches))
+        Ok(Some((dispatches, rounds)))
     }
 
     /// Seconds per dispatch, the wait included.
