@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wgrad::executor::Executor;
+use wgrad::executor::Precision;
 use wgrad::gpu::{AdapterKind, Gpu, GpuOptions, Tuning, tile_names};
 use wgrad::graph::{
     Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Plan, TensorId, Update, Window, differentiate, optimize,
@@ -99,7 +100,7 @@ fn any_choice_gives_the_same_bits_and_one_that_does_not_exist_is_ignored() {
     };
     assert_eq!(keys.len(), 3, "{keys:?}");
     let mut used = 0;
-    for tile in tile_names().into_iter().chain(["shared-0x0".into()]) {
+    for tile in tile_names(Precision::F32).into_iter().chain(["shared-0x0".into()]) {
         for key in &keys {
             let choice =
                 Choice { tile: tile.clone(), microseconds: 1.0, default: "x".into(), default_microseconds: 2.0 };
@@ -111,7 +112,7 @@ fn any_choice_gives_the_same_bits_and_one_that_does_not_exist_is_ignored() {
         used += usize::from(measured);
         assert_eq!(bits, plain, "{tile}");
     }
-    assert!(used > 1 && used < tile_names().len(), "the tiles of one class, {used}");
+    assert!(used > 1 && used < tile_names(Precision::F32).len(), "the tiles of one class, {used}");
     let forced = GpuOptions { tile: Some("register-8x8".into()), ..options };
     assert!(train(forced).unwrap().1.starts_with("5 x register-8x8"), "a tile that is asked for comes first");
 }

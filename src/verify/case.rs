@@ -154,6 +154,16 @@ impl Case {
         self.run(&mut Cpu::<f64>::new().poisoned(), self.plan(PLAIN)?)
     }
 
+    /// The bound for results of an executor. What is fused behind a product carries the product's rounding.
+    pub fn tolerance(&self, executor: &dyn Executor) -> Tolerance {
+        let precision = Precision::of(executor);
+        let contraction = |op: Op| {
+            matches!(op, Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. } | Op::Conv2dWeightGrad(_))
+        };
+        let narrow = precision == Precision::Mixed && self.graph.nodes.iter().any(|node| contraction(node.op));
+        Tolerance::of(if narrow { Family::Contraction } else { self.family }, precision)
+    }
+
     /// The worst element on an executor, in units of its bound.
     pub fn judge(&self, executor: &mut dyn Executor) -> Result<std::result::Result<Worst, String>> {
         let want = self.oracle()?;
@@ -167,7 +177,7 @@ impl Case {
             Scale::One => want.iter().map(|w| vec![1.0; w.len()]).collect(),
         };
         let got = self.run(executor, self.plan(Options::default())?)?;
-        let tolerance = Tolerance::of(self.family, Precision::of(executor));
+        let tolerance = self.tolerance(executor);
         let mut worst = Worst::default();
         for ((got, want), scale) in got.iter().zip(&want).zip(&scales) {
             match tolerance.compare(got, want, scale) {

@@ -19,7 +19,6 @@ use crate::{Error, Result};
 use case::Case;
 use cases::{OPERATORS, Operator, name};
 use noise::Noise;
-use tolerance::{Precision, Tolerance};
 
 /// What to try.
 #[derive(Clone, Debug)]
@@ -73,7 +72,7 @@ impl Row {
 
     fn add(&mut self, case: &Case, executor: &mut dyn Executor) {
         self.cases += 1;
-        self.tolerance = self.tolerance.max(Tolerance::of(case.family, Precision::of(executor)).relative());
+        self.tolerance = self.tolerance.max(case.tolerance(executor).relative());
         let why = match case.judge(executor) {
             Err(error) => error.to_string(),
             Ok(Err(why)) => why,
