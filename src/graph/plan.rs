@@ -258,6 +258,12 @@ impl Plan {
         self.slot_bytes() + arenas + self.stores().map(|(store, len)| store.width() as u64 * len as u64).sum::<u64>()
     }
 
+    /// Bytes below which no placement of this plan's tensors can go: [`Plan::bytes`] with slots no larger than what
+    /// lives at the worst step.
+    pub fn least_bytes(&self) -> u64 {
+        self.bytes() - self.slot_bytes() + 4 * super::slots::least(self) as u64
+    }
+
     /// The dataset's stores that the plan reads, with the elements each has room for.
     pub fn stores(&self) -> impl Iterator<Item = (Store, usize)> + '_ {
         self.tensors.iter().filter_map(|t| match t.home {

@@ -1,6 +1,6 @@
 //! Gives every tensor a place: state in arenas, values in slots that tensors share when their lifetimes allow.
 
-use super::{Graph, Home, Layout, Op, Place, Step, TensorId};
+use super::{Graph, Home, Layout, Op, Place, Plan, Step, Tensor, TensorId};
 
 /// First and last step at which a slot's content matters.
 #[derive(Clone, Copy)]
@@ -15,25 +15,8 @@ struct Life {
 /// Pisarchyk & Lee 2020), so slots are never larger than their first tenant. Inputs and outputs live forever.
 pub(super) fn assign(graph: &Graph, steps: &[Step], layout: &Layout, share: bool) -> (Vec<Place>, Vec<usize>) {
     let root = roots(graph);
-    let mut lives: Vec<Option<Life>> = vec![None; graph.tensors.len()];
-    for (at, step) in steps.iter().enumerate() {
-        for tensor in step.reads().chain(step.output) {
-            let life = lives[root[tensor.0].0].get_or_insert(Life { from: at, to: at });
-            life.to = at;
-        }
-    }
-    let forever = Life { from: 0, to: steps.len() };
-    for (i, tensor) in graph.tensors.iter().enumerate() {
-        if tensor.home == Home::Input && lives[i].is_some() {
-            lives[i] = Some(forever);
-        }
-    }
-    for output in &graph.outputs {
-        lives[root[output.0].0] = Some(forever);
-    }
-    let mut order: Vec<usize> = (0..graph.tensors.len())
-        .filter(|&i| root[i].0 == i && lives[i].is_some() && matches!(graph.tensors[i].home, Home::Value | Home::Input))
-        .collect();
+    let lives = lives(&graph.tensors, steps, &graph.outputs, &root);
+    let mut order: Vec<usize> = (0..graph.tensors.len()).filter(|&i| lives[i].is_some()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(graph.tensors[i].shape.len()));
     let mut slots: Vec<usize> = Vec::new();
     let mut tenants: Vec<Vec<Life>> = Vec::new();
@@ -56,6 +39,42 @@ pub(super) fn assign(graph: &Graph, steps: &[Step], layout: &Layout, share: bool
         Home::Dataset(store) => Place::Store(store),
     };
     ((0..graph.tensors.len()).map(place).collect(), slots)
+}
+
+/// The life of every tensor that needs a slot: those whose memory is their own and no state's.
+fn lives(tensors: &[Tensor], steps: &[Step], outputs: &[TensorId], root: &[TensorId]) -> Vec<Option<Life>> {
+    let mut lives: Vec<Option<Life>> = vec![None; tensors.len()];
+    for (at, step) in steps.iter().enumerate() {
+        for tensor in step.reads().chain(step.output) {
+            let life = lives[root[tensor.0].0].get_or_insert(Life { from: at, to: at });
+            life.to = at;
+        }
+    }
+    let forever = Life { from: 0, to: steps.len() };
+    for (i, tensor) in tensors.iter().enumerate() {
+        if tensor.home == Home::Input && lives[i].is_some() {
+            lives[i] = Some(forever);
+        }
+    }
+    for output in outputs {
+        lives[root[output.0].0] = Some(forever);
+    }
+    for (i, tensor) in tensors.iter().enumerate() {
+        if root[i].0 != i || !matches!(tensor.home, Home::Value | Home::Input) {
+            lives[i] = None;
+        }
+    }
+    lives
+}
+
+/// Elements of all tensors in slots that live at the same step, at the worst step: what no placement can go below.
+pub(super) fn least(plan: &Plan) -> usize {
+    let lives = lives(&plan.tensors, &plan.steps, &plan.outputs, &plan.roots);
+    let at = |step: usize| {
+        let alive = |life: &Option<Life>| life.is_some_and(|l| l.from <= step && step <= l.to);
+        lives.iter().zip(&plan.tensors).filter(|(life, _)| alive(life)).map(|(_, t)| t.shape.len()).sum()
+    };
+    (0..plan.steps.len()).map(at).max().unwrap_or(0)
 }
 
 /// The tensor whose memory each tensor uses: a reshape's result is its operand.
