@@ -104,6 +104,18 @@ fn nothing_is_overwritten_unasked() {
 }
 
 #[test]
+fn a_device_without_matrix_units_says_so_and_works_in_f32() {
+    let folder = tempdir().unwrap();
+    enlarger(folder.path());
+    picture(&folder.path().join("in.png"), ColorType::Rgb8);
+    let asked = ["in.png", "-o", "mixed.png", "--device", "cpu", "--precision", "f16"];
+    upscale(folder.path(), &asked).expect(0).mentions(&["f32 only", "using f32"]);
+    upscale(folder.path(), &["in.png", "-o", "plain.png", "--device", "cpu"]).expect(0);
+    assert_eq!(fs::read(folder.path().join("mixed.png")).unwrap(), fs::read(folder.path().join("plain.png")).unwrap());
+    upscale(folder.path(), &["in.png", "-o", "no.png", "--precision", "f8"]).expect(2);
+}
+
+#[test]
 fn streams_take_and_give_one_picture() {
     let folder = tempdir().unwrap();
     enlarger(folder.path());

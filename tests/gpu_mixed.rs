@@ -5,7 +5,7 @@ mod gpu;
 use wgrad::device::{Device, Kernels, Tiles};
 use wgrad::executor::Precision;
 use wgrad::gpu::{GpuOptions, mixed, tile_names};
-use wgrad::train::{Recipe, Silent, Stop};
+use wgrad::train::{DataSpec, Recipe, Silent, Stop};
 use wgrad::verify::{self, Effort};
 
 /// The adapter, where it has a matrix unit.
@@ -41,9 +41,9 @@ fn training_in_mixed_precision_learns_as_in_f32() {
     let mut losses = Vec::new();
     for precision in [Precision::F32, Precision::Mixed] {
         let folder = tempfile::tempdir().unwrap();
-        let overrides = ["steps=60", "batch=4", "data.pictures=8", "validate.every=60", "network.convolutions=4"];
-        let recipe = Recipe::parse("", "the quick start", &overrides.map(String::from)).unwrap();
-        let recipe = Recipe { precision, ..recipe };
+        let data = DataSpec::Procedural { pictures: 8, size: 96, patch: 24 };
+        let mut recipe = Recipe { steps: 60, batch: 4, data, precision, ..Recipe::default() };
+        recipe.validate.every = 60;
         let device = Device::Gpu(adapter.clone(), Kernels { tiles: Tiles::Default, precision });
         let stop = Stop::default();
         let summary = wgrad::train::run(&recipe, &device, folder.path(), false, &stop, &mut Silent).unwrap();
