@@ -38,6 +38,8 @@ pub(super) struct Runner {
     flights: VecDeque<Flight>,
     retired: Option<Instant>,
     losses: Vec<f32>,
+    /// Plans whose kept memory was made anew.
+    settled: usize,
     /// NaN for outputs, where tests ask for it.
     poison: Option<wgpu::Buffer>,
 }
@@ -57,7 +59,7 @@ impl Runner {
         let staging = |_| context.buffer("losses", 4 * RING as u64, U::MAP_READ | U::COPY_DST);
         let staging = (0..IN_FLIGHT).map(staging).collect::<Result<_>>()?;
         let (flights, losses) = (VecDeque::new(), Vec::new());
-        Ok(Runner { clocks, clock_groups, staging, next: 0, flights, retired: None, losses, poison: None })
+        Ok(Runner { clocks, clock_groups, staging, next: 0, flights, retired: None, losses, settled: 0, poison: None })
     }
 
     /// Bytes of its buffers.
@@ -87,6 +89,7 @@ impl Runner {
         fixed: &Fixed,
         clocks: &[Clock],
     ) -> Result<()> {
+        self.settle(context, loaded, shared)?;
         let mut rest = clocks;
         while !rest.is_empty() {
             let steps = loaded.pace.steps().min(rest.len());
@@ -121,6 +124,30 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// Makes anew what a plan keeps, if the parameters have changed since it did so last. A submission of its own: the
+    /// queue runs it before those that follow.
+    pub(super) fn settle(&mut self, context: &Context, loaded: &mut Loaded, shared: &Shared) -> Result<()> {
+        if loaded.once.is_empty() || loaded.settled == Some(shared.version) {
+            return Ok(());
+        }
+        let mut encoder = context.device.create_command_encoder(&Default::default());
+        if let Some(poison) = self.poison.as_ref() {
+            for kept in loaded.kept.values() {
+                encoder.copy_buffer_to_buffer(poison, 0, kept, 0, kept.size());
+            }
+        }
+        record(&mut encoder.begin_compute_pass(&Default::default()), &loaded.once, &self.clock_groups[0]);
+        context.queue.submit([encoder.finish()]);
+        loaded.settled = Some(shared.version);
+        self.settled += 1;
+        context.check("packing weights")
+    }
+
+    /// How often a plan's kept memory was made anew.
+    pub(super) fn settled(&self) -> usize {
+        self.settled
     }
 
     /// Encodes and submits a range of the plan's dispatches, repeated for each of `steps` clocks; 0 steps is a part of
@@ -211,23 +238,25 @@ impl Runner {
     ) {
         for slot in 0..steps {
             let recorded = &loaded.recorded[range.clone()];
-            for part in recorded.chunk_by(|a, b| a.step == b.step) {
-                let output = loaded.plan.steps[part[0].step].output;
+            for part in recorded.chunk_by(|a, b| a.steps == b.steps) {
                 // A submission may begin in the middle of a step, whose first dispatches have left something in scratch.
-                let begun = range.start > 0 && loaded.recorded[range.start - 1].step == part[0].step;
+                let begun = range.start > 0 && loaded.recorded[range.start - 1].steps == part[0].steps;
                 if let Some(poison) = self.poison.as_ref().filter(|_| !begun) {
                     for scratch in &loaded.scratch {
                         encoder.copy_buffer_to_buffer(poison, 0, scratch, 0, scratch.size());
                     }
-                    let len = output.map_or(0, |t| 4 * loaded.plan.shape(t).len() as u64);
-                    match output.map(|t| loaded.plan.places[t.0]) {
-                        Some(Place::Slot(i)) => encoder.copy_buffer_to_buffer(poison, 0, &loaded.slots[i], 0, len),
-                        Some(Place::Arena { arena, offset }) => {
-                            if let Some(to) = shared.arenas.get(&arena) {
-                                encoder.copy_buffer_to_buffer(poison, 0, to, 4 * offset as u64, len);
+                    let steps = &loaded.plan.steps[part[0].steps.clone()];
+                    for output in steps.iter().filter_map(|step| step.output) {
+                        let len = 4 * loaded.plan.shape(output).len() as u64;
+                        match loaded.plan.places[output.0] {
+                            Place::Slot(i) => encoder.copy_buffer_to_buffer(poison, 0, &loaded.slots[i], 0, len),
+                            Place::Arena { arena, offset } => {
+                                if let Some(to) = shared.arenas.get(&arena) {
+                                    encoder.copy_buffer_to_buffer(poison, 0, to, 4 * offset as u64, len);
+                                }
                             }
+                            Place::Store(_) | Place::Fused => {}
                         }
-                        Some(Place::Store(_) | Place::Fused) | None => {}
                     }
                 }
                 let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -274,7 +303,7 @@ fn cut(recorded: &[Recorded], pieces: usize) -> Vec<Range<usize>> {
 
 /// What a submission holds, for errors.
 fn describe(loaded: &Loaded, range: &Range<usize>, steps: usize, first: u32) -> String {
-    let layer = |i: usize| loaded.recorded.get(i).map_or("nothing", |r| &loaded.plan.steps[r.step].label);
+    let layer = |i: usize| loaded.recorded.get(i).map_or("nothing", |r| &loaded.plan.steps[r.steps.start].label);
     let (from, to) = (layer(range.start), layer(range.end.saturating_sub(1)));
     match steps {
         0 | 1 => format!("step {first} (`{from}` to `{to}`)"),

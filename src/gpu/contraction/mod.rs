@@ -13,6 +13,7 @@ mod conv;
 #[cfg(test)]
 mod harness;
 mod matmul;
+mod small;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -21,6 +22,7 @@ use super::launch::{Launch, Operand, Scalar};
 use crate::executor::Precision;
 use crate::graph::{Epilogue, Op, Plan, Step, TensorId};
 
+pub(super) use small::{is_small, lower as lower_small, sums_rows_of};
 pub(super) use tile::{Class, MatrixUnit, Tile, default, suited, tiles};
 
 /// Names of all tile shapes that products and convolutions can be made with in a precision; each computes the same on
@@ -37,11 +39,14 @@ pub fn tile_names(precision: Precision) -> Vec<String> {
 const PACKED: usize = 0;
 const PARTIAL: usize = 1;
 
-/// The launches of a product or convolution. `tile` is one of [`tiles`], or the default.
+/// The launches of a product or convolution. `tile` is one of [`tiles`], or the default: no tile for small products.
 ///
 /// # Panics
 /// For any other operator.
 pub(super) fn lower(plan: &Plan, step: &Step, class: Class, tile: Option<Tile>) -> Vec<Launch> {
+    if tile.is_none() && is_small(plan, step, class) {
+        return vec![lower_small(plan, step, class, None)];
+    }
     let tile = tile.unwrap_or_else(|| tile::default(plan, step, class));
     match step.op {
         Op::MatMul { ta, tb } => matmul::lower(plan, step, [ta, tb], class, tile),
@@ -112,6 +117,7 @@ fn reduce(step: &Step, parts: usize, rows: usize, columns: usize) -> Launch {
         bindings,
         params: vec![("rows", Scalar::size(rows)), ("columns", Scalar::size(columns)), ("parts", Scalar::size(parts))],
         groups: super::launch::fold(quads.div_ceil(64)),
+        once: false,
     }
 }
 

@@ -165,12 +165,14 @@ pub(in crate::gpu) fn suited(plan: &Plan, step: &Step, class: Class) -> Class {
 pub(in crate::gpu) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
     let made = plan.shape(step.output.expect("a contraction has an output"));
     let columns = made.columns();
+    // Large products want large tiles, which read less of the operands twice; they compile twice as long.
+    let large = matches!(step.op, Op::MatMul { .. }) && plan.step_macs(step) >= 1 << 26;
     match suited(plan, step, class) {
         Class::Matrix(_) if columns <= 16 => Tile::matrix([4, 1], [2, 1]),
         Class::Matrix(_) if columns <= 32 => Tile::matrix([4, 1], [2, 2]),
         Class::Matrix(_) if columns >= 512 && made.rows() >= 512 => Tile::matrix([2, 4], [4, 2]),
         Class::Matrix(_) => Tile::matrix([2, 2], [2, 2]),
-        Class::Software if matches!(step.op, Op::MatMul { .. }) => Tile::register(16, 32),
+        Class::Software if large => Tile::register(16, 32),
         Class::Software => Tile::register(16, 16),
         Class::Hardware if columns <= 16 => Tile::shared(32, 32, 16, [4, 4]),
         Class::Hardware if columns <= 32 => Tile::shared(64, 32, 16, [4, 4]),

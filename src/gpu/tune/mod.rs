@@ -69,7 +69,13 @@ impl Shapes {
         Shapes { tiles: vec![Some(tile); plan.steps.len()], measured: 0 }
     }
 
-    /// The tile of a step, if it is a contraction.
+    /// What suits each step.
+    #[cfg(test)]
+    pub(super) fn none(plan: &Plan) -> Shapes {
+        Shapes { tiles: vec![None; plan.steps.len()], measured: 0 }
+    }
+
+    /// The tile of a step, if it is a contraction that has one: small products have kernels without.
     pub(super) fn of(&self, step: usize) -> Option<Tile> {
         self.tiles[step]
     }
@@ -128,15 +134,16 @@ impl Gpu {
     pub(super) fn shapes(&mut self, plan: &Plan) -> Result<Shapes> {
         let (class, options) = (self.class(), &self.context.options);
         let default = |step: &Step| {
-            let contraction = !tiles(step.op, class).is_empty();
-            contraction.then(|| contraction::default(plan, step, class))
+            let tiled = !tiles(step.op, class).is_empty() && !contraction::is_small(plan, step, class);
+            tiled.then(|| contraction::default(plan, step, class))
         };
         if let Some(name) = &options.tile {
             let tile = Tile::named(name).ok_or_else(|| Error::input(format!("there is no tile shape `{name}`")))?;
             if matches!(tile, Tile::Matrix { .. }) && !matches!(class, Class::Matrix(_)) {
                 return Err(Error::input(format!("the tile shape `{name}` needs mixed precision")));
             }
-            let tiles = plan.steps.iter().map(|step| default(step).map(|_| tile)).collect();
+            let tiled = |step: &Step| !tiles(step.op, class).is_empty();
+            let tiles = plan.steps.iter().map(|step| tiled(step).then_some(tile)).collect();
             return Ok(Shapes { tiles, measured: 0 });
         }
         let Some(memory) = options.tuning.memory.clone() else {
