@@ -125,7 +125,7 @@ fn fold(value: f32, lane: u32) -> f32 {
     return sum;
 }
 
-// y[0] = ring[slot] = mean over all items, by one workgroup.
+// y[0] = ring[slot] = mean over all items, by one workgroup; with BOTH, dx of all items.
 @compute @workgroup_size(256)
 fn loss_all(@builtin(local_invocation_index) lane: u32) {
     let sum = block_sum(0u, params.count, lane);
@@ -136,7 +136,7 @@ fn loss_all(@builtin(local_invocation_index) lane: u32) {
     }
 }
 
-// y[group] = sum over the group's block.
+// y[group] = sum over the group's block; with BOTH, dx of its items.
 @compute @workgroup_size(256)
 fn loss_part(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let begin = group.x * params.block;
