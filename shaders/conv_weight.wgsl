@@ -1,4 +1,4 @@
-// uses: matmul_epilogue
+// uses: matmul_epilogue, conv_gradient
 // Weight gradient of a convolution for software adapters: register tiles, no workgroup memory.
 //
 //   dw[ky, kx, c, n] = sum over image, oy, ox of
@@ -14,34 +14,6 @@ const LM: u32 = 1u;
 const LN: u32 = 8u;
 // Neighbouring rows that share a tap and are read as a vector: 4 if channels are a multiple of four, else 1.
 const UNIT: u32 = 1u;
-const VX: u32 = 0u;
-// Whether dy is read as vectors: columns are a multiple of four.
-const VY: u32 = 0u;
-
-struct Params {
-    in_height: u32,
-    in_width: u32,
-    channels: u32,
-    height: u32,
-    width: u32,
-    rows: u32,
-    columns: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
-    // Lines (image, oy) in all, and per group along z.
-    lines: u32,
-    chunk: u32,
-    // Tiles along columns, and tiles in all.
-    across: u32,
-    tiles: u32,
-}
-
-@group(0) @binding(0) var<storage, read> x: array<f32>; // unless VX
-@group(0) @binding(1) var<storage, read> x4: array<vec4f>; // when VX
-@group(0) @binding(2) var<storage, read> dy: array<f32>; // unless VY
-@group(0) @binding(3) var<storage, read> dy4: array<vec4f>; // when VY
-@group(0) @binding(4) var<uniform> params: Params;
 
 // dy[at + column ..], columns past the edge repeated.
 fn row_of_dy(at: u32, column: u32) -> vec4f {

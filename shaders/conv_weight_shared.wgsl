@@ -1,4 +1,4 @@
-// uses: matmul_tile or matmul_matrix
+// uses: matmul_tile or matmul_matrix, conv_gradient
 // Weight gradient of a convolution for GPUs: the product dY x im2col(X), whose terms are pixels.
 //
 //   dw[ky, kx, c, n] = sum over image, oy, ox of
@@ -7,35 +7,6 @@
 // x is [images, in_height, in_width, channels], dy [images, height, width, columns]; rows of dw are m = (ky, kx, c).
 // A workgroup owns a tile of BM x BN elements (see matmul_tile.wgsl for who owns which). Group z sums the lines
 // (image, oy) from z chunk to (z + 1) chunk, pixels in order, and stores its part at z rows columns.
-
-const VX: u32 = 0u;
-// Whether dy is read as vectors: columns are a multiple of four.
-const VY: u32 = 0u;
-
-struct Params {
-    in_height: u32,
-    in_width: u32,
-    channels: u32,
-    height: u32,
-    width: u32,
-    rows: u32,
-    columns: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
-    // Lines (image, oy) in all, and per group along z.
-    lines: u32,
-    chunk: u32,
-    // Tiles along columns, and tiles in all.
-    across: u32,
-    tiles: u32,
-}
-
-@group(0) @binding(0) var<storage, read> x: array<f32>; // unless VX
-@group(0) @binding(1) var<storage, read> x4: array<vec4f>; // when VX
-@group(0) @binding(2) var<storage, read> dy: array<f32>; // unless VY
-@group(0) @binding(3) var<storage, read> dy4: array<vec4f>; // when VY
-@group(0) @binding(4) var<uniform> params: Params;
 
 // Index of the first channel that row m's tap reads for the output pixel (line, ox), if it is inside the picture.
 struct Source {

@@ -1,4 +1,4 @@
-// uses: matmul_epilogue
+// uses: matmul_epilogue, matmul_operands
 // C = A B for software adapters: register tiles, no workgroup memory.
 // Those drivers pay for a load far more than for arithmetic (in a loop, each lane's load is a branch of its own), so
 // tiles are larger than registers: the accumulators that spill are cheaper than the loads they save.
@@ -10,33 +10,10 @@
 // a: newer drivers do such loads once. Group z sums k in z chunk .. (z + 1) chunk and stores at z m n.
 // Rows and columns past the edge repeat the last one and are not stored.
 
-const TA: u32 = 0u;
-const TB: u32 = 0u;
 const TM: u32 = 8u;
 const TN: u32 = 8u;
 const LM: u32 = 1u;
 const LN: u32 = 8u;
-// Whether a (b) is read as vectors: its innermost extent and k are multiples of four.
-const VA: u32 = 0u;
-const VB: u32 = 0u;
-
-struct Params {
-    m: u32,
-    n: u32,
-    k: u32,
-    // Tiles along columns, and tiles in all.
-    columns: u32,
-    tiles: u32,
-    // Terms per group along z, a multiple of four.
-    chunk: u32,
-}
-
-@group(0) @binding(0) var<storage, read> a: array<f32>; // unless VA
-@group(0) @binding(1) var<storage, read> a4: array<vec4f>; // when VA
-@group(0) @binding(2) var<storage, read> b: array<f32>; // unless VB
-@group(0) @binding(3) var<storage, read> b4: array<vec4f>; // when VB
-@group(0) @binding(4) var<uniform> params: Params;
-
 // a[row, k .. k + 4]; zeros past the end of k.
 fn row_of_a(row: u32, k: u32) -> vec4f {
     var v = vec4f(0.0);

@@ -1,33 +1,10 @@
-// uses: matmul_tile or matmul_matrix
+// uses: matmul_tile or matmul_matrix, matmul_operands
 // C = A B for GPUs.
 //
 //   c[row, column] = epilogue(sum over k of a[row, k] b[k, column])
 //
 // a is [m, k], or [k, m] with TA; b is [k, n], or [n, k] with TB. A workgroup owns a tile of BM x BN elements (see
 // matmul_tile.wgsl for who owns which). Group z sums k in z chunk .. (z + 1) chunk and stores at z m n.
-
-const TA: u32 = 0u;
-const TB: u32 = 0u;
-// Whether a (b) is read as vectors: its innermost extent and k are multiples of four.
-const VA: u32 = 0u;
-const VB: u32 = 0u;
-
-struct Params {
-    m: u32,
-    n: u32,
-    k: u32,
-    // Tiles along columns, and tiles in all.
-    columns: u32,
-    tiles: u32,
-    // Terms per group along z, a multiple of four.
-    chunk: u32,
-}
-
-@group(0) @binding(0) var<storage, read> a: array<f32>; // unless VA
-@group(0) @binding(1) var<storage, read> a4: array<vec4f>; // when VA
-@group(0) @binding(2) var<storage, read> b: array<f32>; // unless VB
-@group(0) @binding(3) var<storage, read> b4: array<vec4f>; // when VB
-@group(0) @binding(4) var<uniform> params: Params;
 
 // Elements (line, at .. at + 4) of a as it is stored; zeros outside.
 fn quad_of_a(line: u32, at: u32, lines: u32, length: u32, width: u32) -> vec4f {
