@@ -112,9 +112,9 @@ pub(super) fn lower(step: &Step, sweep: &Sweep, class: Class, tile: Tile) -> Vec
             ("conv_register", lanes.tm * lanes.lm, lanes.tn * lanes.ln)
         }
         Tile::Shared { .. } | Tile::Matrix { .. } => {
-            let (shape, rows, columns) = tile.through_memory(class, [false, true]).expect("no register tile");
-            constants.extend(shape);
-            ("conv_shared", rows, columns)
+            let block = tile.through_memory(class, [false, true]).expect("no register tile");
+            constants.extend(block.constants);
+            ("conv_shared", block.rows, block.columns)
         }
     };
     let across = sweep.columns.div_ceil(wide as usize);
@@ -182,9 +182,9 @@ pub(super) fn weight_gradient(plan: &Plan, step: &Step, window: Window, class: C
             ("conv_weight", lanes.tm * lanes.lm, lanes.tn * lanes.ln)
         }
         Tile::Shared { .. } | Tile::Matrix { .. } => {
-            let (shape, rows, columns) = tile.through_memory(class, [true, true]).expect("no register tile");
-            constants.extend(shape);
-            ("conv_weight_shared", rows, columns)
+            let block = tile.through_memory(class, [true, true]).expect("no register tile");
+            constants.extend(block.constants);
+            ("conv_weight_shared", block.rows, block.columns)
         }
     };
     let across = columns.div_ceil(wide as usize);

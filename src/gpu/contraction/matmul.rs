@@ -25,9 +25,9 @@ pub(super) fn lower(plan: &Plan, step: &Step, [ta, tb]: [bool; 2], class: Class,
             ("matmul_register", lanes.tm * lanes.lm, lanes.tn * lanes.ln)
         }
         Tile::Shared { .. } | Tile::Matrix { .. } => {
-            let (shape, rows, columns) = tile.through_memory(class, [ta, !tb]).expect("no register tile");
-            constants.extend(shape);
-            ("matmul_shared", rows, columns)
+            let block = tile.through_memory(class, [ta, !tb]).expect("no register tile");
+            constants.extend(block.constants);
+            ("matmul_shared", block.rows, block.columns)
         }
     };
     let across = n.div_ceil(wide as usize);

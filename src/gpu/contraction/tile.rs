@@ -53,6 +53,14 @@ pub(in crate::gpu) enum Tile {
     },
 }
 
+/// The part of a result that a workgroup makes out of workgroup memory.
+pub(super) struct Block {
+    /// What the kernel's text is made with.
+    pub constants: Vec<(&'static str, u32)>,
+    pub rows: u32,
+    pub columns: u32,
+}
+
 impl Tile {
     const fn register(rows: u32, columns: u32) -> Tile {
         Tile::Register { rows, columns }
@@ -66,26 +74,22 @@ impl Tile {
         Tile::Matrix { subgroups, blocks }
     }
 
-    /// What the kernels that pass their operands through workgroup memory are made with: their constants, rows and
-    /// columns of a tile. `None` for register tiles. `across` says which operands are gathered terms by rows.
-    pub(super) fn through_memory(
-        self,
-        class: Class,
-        across: [bool; 2],
-    ) -> Option<(Vec<(&'static str, u32)>, u32, u32)> {
+    /// What the kernels that pass their operands through workgroup memory are made with; `None` for register tiles.
+    /// `across` says which operands are gathered terms by rows.
+    pub(super) fn through_memory(self, class: Class, across: [bool; 2]) -> Option<Block> {
         let shape = |rows: u32, columns: u32, depth: u32, each: [u32; 2]| {
             let constants = vec![("BM", rows), ("BN", columns), ("BK", depth), ("TM", each[0]), ("TN", each[1])];
-            (constants, rows, columns)
+            Block { constants, rows, columns }
         };
         match (self, class) {
             (Tile::Register { .. }, _) => None,
             (Tile::Shared { rows, columns, depth, each }, _) => Some(shape(rows, columns, depth, each)),
             (Tile::Matrix { subgroups, blocks }, Class::Matrix(MatrixUnit { side, lanes })) => {
                 let each = blocks.map(|n| n * side);
-                let mut made = shape(subgroups[0] * each[0], subgroups[1] * each[1], 2 * side, each);
-                made.0.extend([(MATRIX_UNIT, 1), ("SIDE", side), ("LANES", lanes)]);
-                made.0.extend([("A_ACROSS", u32::from(across[0])), ("B_ACROSS", u32::from(across[1]))]);
-                Some(made)
+                let mut block = shape(subgroups[0] * each[0], subgroups[1] * each[1], 2 * side, each);
+                block.constants.extend([(MATRIX_UNIT, 1), ("SIDE", side), ("LANES", lanes)]);
+                block.constants.extend([("A_ACROSS", u32::from(across[0])), ("B_ACROSS", u32::from(across[1]))]);
+                Some(block)
             }
             (Tile::Matrix { .. }, _) => unreachable!("refused when the plan was loaded"),
         }
@@ -108,8 +112,8 @@ impl Tile {
                 [lanes.tm * lanes.lm, lanes.tn * lanes.ln].map(|extent| extent as usize)
             }
             Tile::Shared { .. } | Tile::Matrix { .. } => {
-                let (_, rows, columns) = self.through_memory(class, [false; 2]).expect("no register tile");
-                [rows, columns].map(|extent| extent as usize)
+                let block = self.through_memory(class, [false; 2]).expect("no register tile");
+                [block.rows, block.columns].map(|extent| extent as usize)
             }
         }
     }
