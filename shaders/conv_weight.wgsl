@@ -111,13 +111,14 @@ fn main(
         }
     }
 
-    // Stores are a loop over a copy: unrolled, epilogues would make most of the kernel's text and compile for seconds,
-    // and a variable index would keep `sums` itself out of registers.
+    // One loop over a copy stays: with both unrolled, epilogues would be most of the text, and a variable index would keep
+    // `sums` itself out of registers. The other is unrolled, since Mesa only unrolls loops of up to 32 rounds, and an array
+    // that is left with a variable index compiles ten times longer than all the rest.
     var results: array<vec4f, TM * TN / 4u>;
     for (var i = 0u; i < TM * TN / 4u; i++) { // unroll
         results[i] = sums[i];
     }
-    for (var j = 0u; j < TN / 4u; j++) {
+    for (var j = 0u; j < TN / 4u; j++) { // unroll
         let first = column + 4u * j;
         let count = params.columns - min(first, params.columns);
         let columns = columns_at(first, count);

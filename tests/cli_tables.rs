@@ -140,3 +140,13 @@ fn a_reader_that_leaves_is_no_error() {
     let output = command.stdout(writer).spawn().unwrap().wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
 }
+
+#[test]
+fn bench_times_one_workload_from_nothing() {
+    let folder = tempdir().unwrap();
+    let cold = json(&wgrad(folder.path(), "bench W3 --cold --json".split(' ')).expect(0).stdout);
+    assert!(cold["first_ms"].as_f64().unwrap() > 0.0 && cold["next_9_ms"].as_f64().unwrap() > 0.0, "{cold}");
+    assert!((cold["check"].as_f64().unwrap() - 0.690978).abs() < 1e-5, "the loss of the tenth step: {cold}");
+    let refused = wgrad(folder.path(), "bench W2 --cold".split(' ')).expect(2);
+    assert!(refused.stderr.contains("--cold times one workload; these fit: W2 mlp b64"), "{}", refused.stderr);
+}

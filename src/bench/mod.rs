@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::Result;
 use crate::executor::{Executor, PlanId};
-use crate::graph::{Arena, Clock, Options, Plan};
+use crate::graph::{Arena, Clock, Options, Plan, TensorId};
 
 pub use workloads::{Program, Workload, workloads};
 
@@ -70,24 +70,8 @@ impl Measurement {
 /// # Errors
 /// When the device cannot hold the workload or fails.
 pub fn measure(workload: &Workload, executor: &mut dyn Executor, effort: Effort) -> Result<Measurement> {
-    let program = workload.program()?;
-    let plan = Arc::new(Plan::new(&program.graph, Options::default())?);
-    let id = executor.load(Arc::clone(&plan))?;
-    for (tensor, values) in &program.inputs {
-        executor.write(id, *tensor, values)?;
-    }
-    if !plan.layout.is_empty() {
-        executor.write_state(Arena::Parameters, &program.parameters(&plan.layout))?;
-    }
-    let mut runner = Runner { executor, id, step: 0, rate: workload.learning_rate() };
-    let mut check = 0.0;
-    for _ in 0..10 {
-        check = f64::from(runner.go(1)?.last().copied().unwrap_or(0.0));
-    }
-    if plan.loss().is_none() {
-        let output = runner.executor.read(id, program.output)?;
-        check = output.iter().map(|&v| f64::from(v.abs())).sum::<f64>() / output.len() as f64;
-    }
+    let mut runner = Runner::new(workload, executor)?;
+    let check = runner.check(10)?;
     let begun = Instant::now();
     let mut steps = 0usize;
     while steps < 3 || begun.elapsed().as_secs_f64() < effort.warm_up {
@@ -105,17 +89,71 @@ pub fn measure(workload: &Workload, executor: &mut dyn Executor, effort: Effort)
         milliseconds.push(1e3 * begun.elapsed().as_secs_f64() / (waits * effort.steps_per_wait) as f64);
     }
     milliseconds.sort_by(f64::total_cmp);
-    Ok(Measurement { milliseconds, check, flops: 2.0 * plan.macs() as f64, bytes: runner.executor.allocated() })
+    Ok(Measurement { milliseconds, check, flops: 2.0 * runner.plan.macs() as f64, bytes: runner.executor.allocated() })
+}
+
+/// A workload from nothing: what a person waits for who starts the program once.
+#[derive(Clone, Copy, Debug)]
+pub struct Cold {
+    /// Milliseconds from the start of the program to the first loss; with nothing to learn, to the end of the first run.
+    pub first: f64,
+    /// Milliseconds of the nine steps after it.
+    pub next: f64,
+    /// As [`Measurement::check`].
+    pub check: f64,
+}
+
+/// Runs the first ten steps of a workload on an executor that was opened for it, waiting after each; `started` is when
+/// the program began.
+///
+/// # Errors
+/// When the device cannot hold the workload or fails.
+pub fn cold(workload: &Workload, executor: &mut dyn Executor, started: Instant) -> Result<Cold> {
+    let mut runner = Runner::new(workload, executor)?;
+    runner.check(1)?;
+    let first = 1e3 * started.elapsed().as_secs_f64();
+    let begun = Instant::now();
+    let check = runner.check(9)?;
+    Ok(Cold { first, next: 1e3 * begun.elapsed().as_secs_f64(), check })
 }
 
 struct Runner<'a> {
     executor: &'a mut dyn Executor,
+    plan: Arc<Plan>,
     id: PlanId,
+    output: TensorId,
     step: u32,
     rate: f32,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    /// The workload, ready for its first step.
+    fn new(workload: &Workload, executor: &'a mut dyn Executor) -> Result<Self> {
+        let program = workload.program()?;
+        let plan = Arc::new(Plan::new(&program.graph, Options::default())?);
+        let id = executor.load(Arc::clone(&plan))?;
+        for (tensor, values) in &program.inputs {
+            executor.write(id, *tensor, values)?;
+        }
+        if !plan.layout.is_empty() {
+            executor.write_state(Arena::Parameters, &program.parameters(&plan.layout))?;
+        }
+        Ok(Runner { executor, plan, id, output: program.output, step: 0, rate: workload.learning_rate() })
+    }
+
+    /// Some steps with a wait after each: the last one's loss, or the mean absolute output where nothing is learned.
+    fn check(&mut self, steps: usize) -> Result<f64> {
+        let mut loss = 0.0;
+        for _ in 0..steps {
+            loss = f64::from(self.go(1)?.last().copied().unwrap_or(0.0));
+        }
+        if self.plan.loss().is_some() {
+            return Ok(loss);
+        }
+        let output = self.executor.read(self.id, self.output)?;
+        Ok(output.iter().map(|&v| f64::from(v.abs())).sum::<f64>() / output.len() as f64)
+    }
+
     /// Some steps, then a wait.
     fn go(&mut self, steps: usize) -> Result<Vec<f32>> {
         let clocks: Vec<Clock> = (0..steps as u32)

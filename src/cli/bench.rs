@@ -1,10 +1,11 @@
 //! `wgrad bench`: the same work on the CPU and on every adapter, side by side.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use plotters::prelude::*;
 use serde_json::json;
-use wgrad::bench::{Effort, Measurement, Workload, measure, workloads};
+use wgrad::bench::{Effort, Measurement, Workload, cold, measure, workloads};
 use wgrad::device::Device;
 use wgrad::{Error, Result, gpu};
 
@@ -22,6 +23,9 @@ pub struct Arguments {
     /// Steps queued before the device is waited for
     #[arg(long, default_value_t = 1, value_name = "STEPS", value_parser = clap::value_parser!(u16).range(1..))]
     wait: u16,
+    /// Time one workload on one device from the start of the program to its first loss, and the nine steps after it
+    #[arg(long, conflicts_with_all = ["quick", "wait", "plot"])]
+    cold: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -36,8 +40,7 @@ struct Row {
     results: Vec<Result<Measurement>>,
 }
 
-pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
-    let devices = devices(&common.device)?;
+pub fn run(arguments: &Arguments, common: &Common, console: &Console, started: Instant) -> Result<Outcome> {
     let fits = |name: &str| {
         let name = name.to_lowercase();
         arguments.filter.is_empty() || arguments.filter.iter().any(|part| name.contains(&part.to_lowercase()))
@@ -47,6 +50,14 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
         let names: Vec<String> = workloads().into_iter().map(Workload::name).collect();
         return Err(Error::Input(format!("no workload has that name; there are {}", names.join(", "))));
     }
+    if arguments.cold {
+        let [workload] = chosen[..] else {
+            let names: Vec<String> = chosen.into_iter().map(Workload::name).collect();
+            return Err(Error::Input(format!("--cold times one workload; these fit: {}", names.join(", "))));
+        };
+        return from_nothing(workload, &console.device(&common.device)?, arguments.json, started);
+    }
+    let devices = devices(&common.device)?;
     let effort = Effort { steps_per_wait: arguments.wait.into(), ..Effort::default() };
     let effort = if arguments.quick { Effort { repeats: 3, seconds: 0.1, warm_up: 0.2, ..effort } } else { effort };
     if !arguments.json {
@@ -75,6 +86,21 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
     }
     let failed = rows.iter().flat_map(|row| &row.results).any(|result| result.is_err());
     Ok(if failed { Outcome::Partly } else { Outcome::Done })
+}
+
+/// One workload by a program that has just started.
+fn from_nothing(workload: Workload, device: &Device, as_json: bool, started: Instant) -> Result<Outcome> {
+    let cold = cold(&workload, device.executor()?.as_mut(), started)?;
+    let (name, device) = (workload.name(), device.describe());
+    if as_json {
+        output::json(&json!({
+            "workload": name, "device": device, "first_ms": cold.first, "next_9_ms": cold.next, "check": cold.check,
+        }))?;
+    } else {
+        let (first, next) = (cold.first, cold.next);
+        output::line(&format!("{name} on {device}: first loss after {first:.0} ms, the next 9 steps {next:.1} ms"))?;
+    }
+    Ok(Outcome::Done)
 }
 
 /// The CPU and every adapter; with `--device`, the CPU and that one.

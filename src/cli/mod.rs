@@ -84,6 +84,7 @@ enum Outcome {
 
 /// Parses the arguments and does what they say.
 pub fn run() -> ExitCode {
+    let started = std::time::Instant::now();
     let Arguments { command, common } = Arguments::parse();
     let console = Console::new(common.progress, common.quiet);
     let outcome = match command {
@@ -93,7 +94,7 @@ pub fn run() -> ExitCode {
         Command::Predict(arguments) => predict::run(arguments, &common, &console),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
-        Command::Bench(arguments) => bench::run(&arguments, &common, &console),
+        Command::Bench(arguments) => bench::run(&arguments, &common, &console, started),
         Command::Profile(arguments) => profile::run(&arguments, &common, &console),
         Command::Verify(arguments) => verify::run(&arguments, &common, &console),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -82,8 +82,10 @@ pub(in crate::gpu) fn tiles(op: Op, class: Class) -> &'static [Tile] {
 /// The shape that is taken without a tuner. It depends on channels and columns, never on the size of a picture.
 pub(super) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
     let columns = plan.shape(step.output.expect("a contraction has an output")).columns();
+    // Large products want large tiles, which read less of the operands twice; they compile twice as long.
+    let large = matches!(step.op, Op::MatMul { .. }) && plan.step_macs(step) >= 1 << 26;
     match class {
-        Class::Software if matches!(step.op, Op::MatMul { .. }) => Tile::register(16, 32),
+        Class::Software if large => Tile::register(16, 32),
         Class::Software => Tile::register(16, 16),
         Class::Hardware if columns <= 16 => Tile::shared(32, 32, 16, [4, 4]),
         Class::Hardware if columns <= 32 => Tile::shared(64, 32, 16, [4, 4]),
