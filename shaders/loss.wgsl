@@ -17,8 +17,11 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read_write> ring: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 
 const KIND: u32 = 0u;
+// Whether loss_all and loss_part store the derivative too, while they have x and t at hand.
+const BOTH: u32 = 0u;
 
 var<workgroup> sums: array<f32, 256>;
 
@@ -92,11 +95,12 @@ fn natural_log_complement(p: f32) -> f32 {
     return -log1p(q);
 }
 
-// The workgroup's sum over items begin .. end, in every lane 0.
+// The workgroup's sum over items begin .. end, in lane 0; each lane owns every 256th item.
 fn block_sum(begin: u32, end: u32, lane: u32) -> f32 {
     var sum = 0.0;
     for (var i = begin + lane; i < end; i += 256u) {
         sum += item(i);
+        derive(i); // when BOTH
     }
     return fold(sum, lane);
 }
@@ -121,7 +125,7 @@ fn fold(value: f32, lane: u32) -> f32 {
     return sum;
 }
 
-// y[0] = ring[slot] = mean over all items, by one workgroup.
+// y[0] = ring[slot] = mean over all items, by one workgroup; with BOTH, dx of all items.
 @compute @workgroup_size(256)
 fn loss_all(@builtin(local_invocation_index) lane: u32) {
     let sum = block_sum(0u, params.count, lane);
@@ -132,7 +136,7 @@ fn loss_all(@builtin(local_invocation_index) lane: u32) {
     }
 }
 
-// y[group] = sum over the group's block.
+// y[group] = sum over the group's block; with BOTH, dx of its items.
 @compute @workgroup_size(256)
 fn loss_part(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let begin = group.x * params.block;
@@ -157,19 +161,23 @@ fn loss_finish(@builtin(local_invocation_index) lane: u32) {
     }
 }
 
-// y = loss_scale d loss / d x. Invocation = item: an element, or a row for cross-entropy.
+// dx = loss_scale d loss / d x. Invocation = item: an element, or a row for cross-entropy.
 @compute @workgroup_size(64)
 fn loss_grad(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = id.y * groups.x * 64u + id.x;
-    if (i >= params.count) {
-        return;
+    if (i < params.count) {
+        derive(i);
     }
+}
+
+// dx of item i.
+fn derive(i: u32) {
     let share = clock.loss_scale / f32(params.count);
     if (KIND == 4u) {
         let first = i * params.classes;
         if (!is_class(t[i])) {
             for (var c = 0u; c < params.classes; c++) {
-                y[first + c] = not_a_number();
+                dx[first + c] = not_a_number();
             }
             return;
         }
@@ -178,7 +186,7 @@ fn loss_grad(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
         let even = params.value / f32(params.classes);
         for (var c = 0u; c < params.classes; c++) {
             let wanted = even + select(0.0, 1.0 - params.value, c == label);
-            y[first + c] = share * (exponential(x[first + c] - row.x) / row.y - wanted);
+            dx[first + c] = share * (exponential(x[first + c] - row.x) / row.y - wanted);
         }
         return;
     }
@@ -194,5 +202,5 @@ fn loss_grad(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
         case 6u: { slope = sigmoid(x[i]) - t[i]; }
         default: {}
     }
-    y[i] = share * slope;
+    dx[i] = share * slope;
 }

@@ -1,6 +1,9 @@
 // uses: clock, random
 // Batches from a resident dataset; the arithmetic of src/data/batch.rs, bit for bit.
 
+const BYTES: u32 = 0u;  // whether the store holds bytes, four to a word, little endian
+const PAIR: u32 = 0u;   // whether rows of a second table are taken too
+
 struct Params {
     count: u32,    // elements of the result
     columns: u32,  // values per row, or channels
@@ -8,13 +11,14 @@ struct Params {
     scale: u32,    // pixels of this store per low-resolution pixel
     high: u32,     // whether the table's high-resolution offsets apply
     batch: u32,
+    targets: u32,  // values per row of the second table
 }
 @group(0) @binding(0) var<storage, read> words: array<u32>;
 @group(0) @binding(1) var<storage, read> table: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
-
-const BYTES: u32 = 0u;  // whether the store holds bytes, four to a word, little endian
+@group(0) @binding(4) var<storage, read> words_t: array<u32>; // when PAIR
+@group(0) @binding(5) var<storage, read_write> t: array<f32>; // when PAIR
 
 // byte / 255, rounded correctly on every driver, in integers: division may be off by 2.5 units, and a sum of two
 // products would be factored into one. With b = byte 2^shift in 128 .. 256 the quotient's 24 bits are b 2^24 / 255.
@@ -34,9 +38,17 @@ fn value(i: u32) -> f32 {
     return bitcast<f32>(words[i]);
 }
 
+// The same row of the second table, floats.
+fn target_row(row: u32, index: u32) {
+    for (var c = 0u; c < params.targets; c++) { // when PAIR
+        t[index * params.targets + c] = bitcast<f32>(words_t[row * params.targets + c]); // when PAIR
+    } // when PAIR
+}
+
 var<workgroup> drawn: vec4u;
 
-// y[index, :] = store[batch_row(index), :]. Workgroup = row of the batch; its first lane draws.
+// y[index, :] = store[batch_row(index), :], and with PAIR t[index, :] = store_t[batch_row(index), :], a second table of as
+// many rows, floats. Workgroup = row of the batch; its first lane draws, and owns t's row.
 @compute @workgroup_size(64)
 fn rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
@@ -50,6 +62,7 @@ fn rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         for (var c = lane; c < params.columns; c += 64u) {
             y[index * params.columns + c] = value(source + c);
         }
+        if (lane == 0u) { target_row(drawn.x, index); }
     }
 }
 
@@ -58,10 +71,12 @@ fn rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 fn narrow_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let index = id.y * groups.x * 64u + id.x;
     if (index < params.batch) {
-        let source = batch_row(clock.seed, clock.count, clock.epoch, clock.offset, index) * params.columns;
+        let row = batch_row(clock.seed, clock.count, clock.epoch, clock.offset, index);
+        let source = row * params.columns;
         for (var c = 0u; c < params.columns; c++) {
             y[index * params.columns + c] = value(source + c);
         }
+        target_row(row, index);
     }
 }
 

@@ -28,6 +28,7 @@ shaders!(
     "matmul_reduce",
     "matmul_register",
     "matmul_shared",
+    "matmul_small",
     "matmul_tile",
     "norm",
     "random",

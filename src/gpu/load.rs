@@ -1,12 +1,13 @@
 //! Making everything a plan needs before it runs: slots, scratch, parameters, bind groups.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::context::{Context, Pipeline, REMEDY, mib};
 use super::contraction::{Class, Tile};
 use super::launch::{Launch, Operand};
-use super::lower::lower;
+use super::lower::{self, Lowered};
 use super::pace::Pace;
 use crate::graph::{Arena, Place, Plan, Step, Store};
 use crate::{Error, Result};
@@ -27,8 +28,8 @@ pub(super) struct Shared {
 
 /// A launch with everything it needs.
 pub(super) struct Recorded {
-    /// Step of the plan.
-    pub(super) step: usize,
+    /// Steps of the plan that it belongs to.
+    pub(super) steps: Range<usize>,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) group: wgpu::BindGroup,
     pub(super) groups: [u32; 3],
@@ -43,7 +44,7 @@ pub(super) struct Loaded {
     pub(super) scratch: Vec<wgpu::Buffer>,
     pub(super) recorded: Vec<Recorded>,
     pub(super) pace: Pace,
-    launches: Vec<(usize, Launch)>,
+    launches: Vec<(Range<usize>, Launch)>,
     params: wgpu::Buffer,
 }
 
@@ -55,9 +56,9 @@ impl Loaded {
         let tile = context.options.tile.as_deref();
         let unknown = |name| Error::input(format!("there is no tile shape `{name}`"));
         let tile = tile.map(|name| Tile::named(name).ok_or_else(|| unknown(name))).transpose()?;
-        let mut launches: Vec<(usize, Launch)> = Vec::new();
-        for (at, step) in plan.steps.iter().enumerate() {
-            launches.extend(lower(&plan, step, class, tile, most).into_iter().map(|l| (at, l)));
+        let mut launches: Vec<(Range<usize>, Launch)> = Vec::new();
+        for Lowered { steps, launches: of } in lower::all(&plan, class, tile, most) {
+            launches.extend(of.into_iter().map(|l| (steps.clone(), l)));
         }
         check(context, &plan, &launches)?;
         let guard = if context.options.inspect { GUARD } else { 0 };
@@ -94,7 +95,7 @@ impl Loaded {
         let pipelines = context.pipelines(&plain)?;
         let mut bytes = vec![0u8; self.params.size() as usize];
         let mut recorded = Vec::new();
-        for (i, ((step, launch), pipeline)) in self.launches.iter().zip(pipelines).enumerate() {
+        for (i, ((steps, launch), pipeline)) in self.launches.iter().zip(pipelines).enumerate() {
             let offset = PARAMS_STRIDE * i as u64;
             fill(&mut bytes[offset as usize..], launch, &pipeline)?;
             let mut entries = Vec::new();
@@ -118,10 +119,10 @@ impl Loaded {
                     }
                 });
             }
-            let label = &self.plan.steps[*step].label;
+            let label = &self.plan.steps[steps.start].label;
             let group = context.bind_group(label, &pipeline.layout, &entries);
-            let weight = weight(&self.plan, &self.plan.steps[*step]);
-            recorded.push(Recorded { step: *step, pipeline, group, groups: launch.groups, weight });
+            let weight = self.plan.steps[steps.clone()].iter().map(|step| weight(&self.plan, step)).sum();
+            recorded.push(Recorded { steps: steps.clone(), pipeline, group, groups: launch.groups, weight });
         }
         context.queue.write_buffer(&self.params, 0, &bytes);
         context.check("binding buffers")?;
@@ -208,11 +209,11 @@ fn weight(plan: &Plan, step: &Step) -> f64 {
 }
 
 /// Checks bindings and dispatches against the device before anything is made.
-fn check(context: &Context, plan: &Plan, launches: &[(usize, Launch)]) -> Result<()> {
+fn check(context: &Context, plan: &Plan, launches: &[(Range<usize>, Launch)]) -> Result<()> {
     let limits = context.device.limits();
     let most = context.binding_limit();
-    for (at, launch) in launches {
-        let step = &plan.steps[*at];
+    for (steps, launch) in launches {
+        let step = &plan.steps[steps.start];
         for (_, operand) in &launch.bindings {
             let (what, bytes) = match *operand {
                 Operand::Tensor(t) => {

@@ -8,15 +8,16 @@ use crate::{Error, Result};
 /// Steps per query set: sets hold 4,096 timestamps at most.
 const CHUNK: usize = 2048;
 
-/// Runs the plan once and returns the nanoseconds of each of its steps.
+/// Runs the plan once and returns the nanoseconds of each of its steps; the time of steps that are done together stands at
+/// the last of them.
 pub(super) fn profile(context: &Context, loaded: &Loaded, clock: &wgpu::BindGroup) -> Result<Vec<f64>> {
     use wgpu::BufferUsages as U;
     if !context.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
         return Err(Error::Device(format!("`{}` has no timestamps", context.info.name)));
     }
     let period = f64::from(context.queue.get_timestamp_period());
-    let steps: Vec<_> = loaded.recorded.chunk_by(|a, b| a.step == b.step).collect();
-    let mut timings = Vec::with_capacity(steps.len());
+    let steps: Vec<_> = loaded.recorded.chunk_by(|a, b| a.steps == b.steps).collect();
+    let mut timings = vec![0.0; loaded.plan.steps.len()];
     for chunk in steps.chunks(CHUNK) {
         let count = 2 * chunk.len() as u32;
         let descriptor = wgpu::QuerySetDescriptor { label: Some("steps"), ty: wgpu::QueryType::Timestamp, count };
@@ -40,7 +41,9 @@ pub(super) fn profile(context: &Context, loaded: &Loaded, clock: &wgpu::BindGrou
         if stamps.iter().all(|&t| t == 0) {
             return Err(Error::Device(format!("the timestamps of `{}` are all zero", context.info.name)));
         }
-        timings.extend(stamps.chunks_exact(2).map(|pair| pair[1].saturating_sub(pair[0]) as f64 * period));
+        for (part, pair) in chunk.iter().zip(stamps.chunks_exact(2)) {
+            timings[part[0].steps.end - 1] = pair[1].saturating_sub(pair[0]) as f64 * period;
+        }
     }
     Ok(timings)
 }

@@ -211,23 +211,25 @@ impl Runner {
     ) {
         for slot in 0..steps {
             let recorded = &loaded.recorded[range.clone()];
-            for part in recorded.chunk_by(|a, b| a.step == b.step) {
-                let output = loaded.plan.steps[part[0].step].output;
+            for part in recorded.chunk_by(|a, b| a.steps == b.steps) {
                 // A submission may begin in the middle of a step, whose first dispatches have left something in scratch.
-                let begun = range.start > 0 && loaded.recorded[range.start - 1].step == part[0].step;
+                let begun = range.start > 0 && loaded.recorded[range.start - 1].steps == part[0].steps;
                 if let Some(poison) = self.poison.as_ref().filter(|_| !begun) {
                     for scratch in &loaded.scratch {
                         encoder.copy_buffer_to_buffer(poison, 0, scratch, 0, scratch.size());
                     }
-                    let len = output.map_or(0, |t| 4 * loaded.plan.shape(t).len() as u64);
-                    match output.map(|t| loaded.plan.places[t.0]) {
-                        Some(Place::Slot(i)) => encoder.copy_buffer_to_buffer(poison, 0, &loaded.slots[i], 0, len),
-                        Some(Place::Arena { arena, offset }) => {
-                            if let Some(to) = shared.arenas.get(&arena) {
-                                encoder.copy_buffer_to_buffer(poison, 0, to, 4 * offset as u64, len);
+                    let steps = &loaded.plan.steps[part[0].steps.clone()];
+                    for output in steps.iter().filter_map(|step| step.output) {
+                        let len = 4 * loaded.plan.shape(output).len() as u64;
+                        match loaded.plan.places[output.0] {
+                            Place::Slot(i) => encoder.copy_buffer_to_buffer(poison, 0, &loaded.slots[i], 0, len),
+                            Place::Arena { arena, offset } => {
+                                if let Some(to) = shared.arenas.get(&arena) {
+                                    encoder.copy_buffer_to_buffer(poison, 0, to, 4 * offset as u64, len);
+                                }
                             }
+                            Place::Store(_) | Place::Fused => {}
                         }
-                        Some(Place::Store(_) | Place::Fused) | None => {}
                     }
                 }
                 let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -274,7 +276,7 @@ fn cut(recorded: &[Recorded], pieces: usize) -> Vec<Range<usize>> {
 
 /// What a submission holds, for errors.
 fn describe(loaded: &Loaded, range: &Range<usize>, steps: usize, first: u32) -> String {
-    let layer = |i: usize| loaded.recorded.get(i).map_or("nothing", |r| &loaded.plan.steps[r.step].label);
+    let layer = |i: usize| loaded.recorded.get(i).map_or("nothing", |r| &loaded.plan.steps[r.steps.start].label);
     let (from, to) = (layer(range.start), layer(range.end.saturating_sub(1)));
     match steps {
         0 | 1 => format!("step {first} (`{from}` to `{to}`)"),

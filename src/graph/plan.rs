@@ -236,6 +236,17 @@ impl Plan {
         self.steps.iter().rev().find(|s| matches!(s.op, Op::Loss(_))).and_then(|s| s.output)
     }
 
+    /// Whether a step reads the tensor or it can be read after a run.
+    pub fn is_read(&self, tensor: TensorId) -> bool {
+        let same = |other: TensorId| self.roots[other.0] == self.roots[tensor.0];
+        self.outputs.iter().copied().chain(self.steps.iter().flat_map(Step::reads)).any(same)
+    }
+
+    /// Whether a run moves the parameters or their average.
+    pub fn moves_parameters(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.op, Op::Update { .. } | Op::Average { .. }))
+    }
+
     /// Bytes of the slots: what activations and gradients on the way need.
     pub fn slot_bytes(&self) -> u64 {
         self.slots.iter().map(|&n| 4 * n as u64).sum()

@@ -12,6 +12,7 @@ mod conv;
 #[cfg(test)]
 mod harness;
 mod matmul;
+mod small;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -19,6 +20,7 @@ mod tile;
 use super::launch::{Launch, Operand, Scalar};
 use crate::graph::{Epilogue, Op, Plan, Step, TensorId};
 
+pub(super) use small::{is_small, lower as lower_small, sums_rows_of};
 pub(super) use tile::{Class, Tile, tiles};
 
 /// Names of all tile shapes that products and convolutions can be made with; each computes the same on any device.
@@ -31,11 +33,14 @@ pub fn tile_names() -> Vec<String> {
 const PACKED: usize = 0;
 const PARTIAL: usize = 1;
 
-/// The launches of a product or convolution. `tile` is one of [`tiles`], or the default.
+/// The launches of a product or convolution. `tile` is one of [`tiles`], or the default: no tile for small products.
 ///
 /// # Panics
 /// For any other operator.
 pub(super) fn lower(plan: &Plan, step: &Step, class: Class, tile: Option<Tile>) -> Vec<Launch> {
+    if tile.is_none() && is_small(plan, step, class) {
+        return vec![lower_small(plan, step, class, None)];
+    }
     let tile = tile.unwrap_or_else(|| tile::default(plan, step, class));
     match step.op {
         Op::MatMul { ta, tb } => matmul::lower(plan, step, ta, tb, tile),

@@ -2,12 +2,15 @@
 
 mod elementwise;
 mod image;
+mod join;
 mod reduce;
 mod state;
 
 use super::contraction::{self, Class, Tile};
 use super::launch::{Launch, Operand};
 use crate::graph::{Op, Plan, Shape, Step, TensorId};
+
+pub(super) use join::{Lowered, all};
 
 /// A step in its plan, and the device it is lowered for.
 struct Lowering<'a> {
@@ -37,7 +40,7 @@ impl Lowering<'_> {
 }
 
 /// The dispatches of a step, in order; `tile` is the shape of contractions where the default is not wanted.
-pub(super) fn lower(plan: &Plan, step: &Step, class: Class, tile: Option<Tile>, most: usize) -> Vec<Launch> {
+fn lower(plan: &Plan, step: &Step, class: Class, tile: Option<Tile>, most: usize) -> Vec<Launch> {
     let at = Lowering { plan, step, most };
     match step.op {
         Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. } | Op::Conv2dWeightGrad(_) => {

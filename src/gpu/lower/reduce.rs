@@ -43,7 +43,9 @@ impl Lowering<'_> {
         let abreast = 256 / columns.min(256);
         let wide = columns.div_ceil(256);
         // Blocks of at least 16 rows per lane; enough of them to fill a device, few enough for the second stage.
-        let parts = rows.div_ceil(16 * abreast).min((1024 / wide).clamp(1, 256));
+        // So few rows that a second dispatch costs more than it saves are one block.
+        let few = rows <= 64 * abreast;
+        let parts = if few { 1 } else { rows.div_ceil(16 * abreast).min((1024 / wide).clamp(1, 256)) };
         let block = rows.div_ceil(parts);
         let parts = rows.div_ceil(block);
         let single = parts == 1 && finish.is_none();
@@ -189,20 +191,24 @@ impl Lowering<'_> {
         let block = items.div_ceil(parts);
         let parts = items.div_ceil(block);
         let first = self.loss_launch(entry, loss).size("block", block);
+        // A loss that only the ring takes has no place of its own: its slot may be the derivative's.
+        let read = self.step.output.filter(|&y| self.plan.is_read(y));
+        let into = |launch: Launch| {
+            let launch = launch.bind("ring", Operand::Ring);
+            read.into_iter().fold(launch, |launch, y| launch.tensor("y", y))
+        };
         if parts == 1 {
-            return vec![first.tensor("y", self.output()).bind("ring", Operand::Ring)];
+            return vec![into(first)];
         }
-        let last = Launch::new("loss", "loss_finish")
+        let last = into(Launch::new("loss", "loss_finish"))
             .bind("x", scratch(0, parts))
-            .tensor("y", self.output())
-            .bind("ring", Operand::Ring)
             .size("count", items)
             .size("parts", parts);
         vec![first.bind("y", scratch(0, parts)).groups([parts, 1, 1]), last]
     }
 
     pub(super) fn loss_grad(&self, loss: Loss) -> Vec<Launch> {
-        vec![self.loss_launch("loss_grad", loss).tensor("y", self.output()).over(self.items(loss), 64)]
+        vec![self.loss_launch("loss_grad", loss).tensor("dx", self.output()).over(self.items(loss), 64)]
     }
 
     /// Elements, or rows for cross-entropy.

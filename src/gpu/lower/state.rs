@@ -105,16 +105,17 @@ impl Lowering<'_> {
         self.parts(Arena::Parameters).into_iter().map(part).collect()
     }
 
-    fn bytes(&self) -> u32 {
+    /// Whether the table that is drawn from holds bytes.
+    pub(super) fn bytes(&self) -> bool {
         let home = self.plan.tensors[self.input(0).0].home;
-        u32::from(matches!(home, Home::Dataset(Store::FeatureBytes | Store::Low | Store::High)))
+        matches!(home, Home::Dataset(Store::FeatureBytes | Store::Low | Store::High))
     }
 
     pub(super) fn sample_rows(&self, batch: usize) -> Vec<Launch> {
         let columns = self.made().len() / batch;
         let narrow = columns <= 8;
         let launch = Launch::new("sample", if narrow { "narrow_rows" } else { "rows" })
-            .constant("BYTES", self.bytes())
+            .constant("BYTES", u32::from(self.bytes()))
             .tensor("words", self.input(0))
             .tensor("y", self.output())
             .size("columns", columns)
@@ -124,7 +125,7 @@ impl Lowering<'_> {
 
     pub(super) fn sample_patches(&self, batch: usize, patch: usize, scale: usize, high: bool) -> Vec<Launch> {
         let launch = Launch::new("sample", "patches")
-            .constant("BYTES", self.bytes())
+            .constant("BYTES", u32::from(self.bytes()))
             .tensor("words", self.input(0))
             .tensor("table", self.input(1))
             .tensor("y", self.output())

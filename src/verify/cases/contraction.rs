@@ -149,7 +149,20 @@ pub(super) fn products(noise: &mut Noise) -> Vec<Case> {
     }
     let all = Behind::all(noise);
     cases.extend(each(all, noise, product));
+    cases.extend((0..3).map(|_| layer_gradients(noise)));
     cases
+}
+
+/// Gradients of a layer's bias and weights, which small layers make in one dispatch.
+fn layer_gradients(noise: &mut Noise) -> Case {
+    let [m, n, k] = [0; 3].map(|_| noise.size(1, 40));
+    let mut case = Case::new(Family::Contraction, Scale::Magnitudes, noise);
+    let (x, dy) = (case.input(&[k, m], noise), case.input(&[k, n], noise));
+    for (op, operands) in [(Op::ColumnSum, &[dy][..]), (Op::MatMul { ta: true, tb: false }, &[x, dy])] {
+        let y = case.push(op, operands);
+        case.outputs.push(y);
+    }
+    case
 }
 
 pub(super) fn tiled_products(noise: &mut Noise) -> Vec<Case> {

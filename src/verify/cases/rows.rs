@@ -196,9 +196,18 @@ pub(super) fn pad(noise: &mut Noise) -> Vec<Case> {
     vec![Case::random(Op::Pad { start, columns }, &[&[rows, len]], Family::Copy, Scale::Magnitudes, noise)]
 }
 
-/// Every loss on few and many elements, or its derivative.
+/// Every loss on few and many elements, or its derivative, alone and beside the loss as in training.
 pub(super) fn losses(derivative: bool, noise: &mut Noise) -> Vec<Case> {
-    let op = |loss| if derivative { Op::LossGrad(loss) } else { Op::Loss(loss) };
+    let of = |mut case: Case, loss: Loss, both: bool| {
+        let ops = if both { vec![Op::Loss(loss), Op::LossGrad(loss)] } else { vec![Op::LossGrad(loss)] };
+        let ops = if derivative { ops } else { vec![Op::Loss(loss)] };
+        let operands = [case.inputs[0].0, case.inputs[1].0];
+        for op in ops {
+            let y = case.push(op, &operands);
+            case.outputs.push(y);
+        }
+        case
+    };
     let mut cases = Vec::new();
     let all = [Loss::Mse, Loss::Mae, Loss::Huber(0.5), Loss::Charbonnier(1e-3), Loss::Bce, Loss::BceWithLogits];
     for loss in all {
@@ -214,7 +223,7 @@ pub(super) fn losses(derivative: bool, noise: &mut Noise) -> Vec<Case> {
             }
             case.given(&[n], x);
             case.given(&[n], t);
-            cases.push(case.of(op(loss)));
+            cases.push(of(case, loss, n > 50 || noise.size(0, 1) == 0));
         }
     }
     for smoothing in [0.0, 0.1] {
@@ -225,7 +234,7 @@ pub(super) fn losses(derivative: bool, noise: &mut Noise) -> Vec<Case> {
             case.given(&[rows, classes], values);
             let labels = (0..rows).map(|_| noise.size(0, classes - 1) as f32).collect();
             case.given(&[rows], labels);
-            cases.push(case.of(op(Loss::CrossEntropy(smoothing))));
+            cases.push(of(case, Loss::CrossEntropy(smoothing), smoothing > 0.0));
         }
     }
     cases

@@ -101,11 +101,21 @@ pub(super) fn statistics(noise: &mut Noise) -> Vec<Case> {
 }
 
 pub(super) fn rows(noise: &mut Noise) -> Vec<Case> {
+    use Store::{FeatureBytes, Features, Targets};
     let count = noise.size(300, 600);
+    let (narrow, wide) = ([count, 5], [count, 301]);
+    // Neighbours are drawn together where the second table is of floats.
+    let tables: [&[(Store, &[usize])]; 2] = [
+        &[(Features, &narrow), (FeatureBytes, &wide), (Targets, &[count])],
+        &[(Features, &narrow), (Targets, &[count, 3])],
+    ];
+    tables.map(|stores| drawn(stores, count, noise)).into()
+}
+
+/// A batch of each of these tables.
+fn drawn(stores: &[(Store, &[usize])], count: usize, noise: &mut Noise) -> Case {
     let mut case = Case::new(Family::Copy, Scale::One, noise);
-    let stores: [(Store, &[usize]); 3] =
-        [(Store::Features, &[count, 5]), (Store::FeatureBytes, &[count, 301]), (Store::Targets, &[count])];
-    for (store, shape) in stores {
+    for &(store, shape) in stores {
         let len: usize = shape.iter().product();
         let bytes = match store.width() {
             1 => (0..len).map(|_| noise.word() as u8).collect(),
@@ -119,7 +129,7 @@ pub(super) fn rows(noise: &mut Noise) -> Vec<Case> {
     // The batch ends in the next epoch.
     let (epoch, offset) = (noise.word(), count as u32 - 60);
     case.clocks[0] = Clock { epoch, offset, count: count as u32, ..case.clocks[0] };
-    vec![case]
+    case
 }
 
 pub(super) fn patches(noise: &mut Noise) -> Vec<Case> {
