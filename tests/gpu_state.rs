@@ -12,7 +12,7 @@ use wgrad::data::PictureEntry;
 use wgrad::executor::Executor;
 use wgrad::gpu::{Gpu, GpuOptions};
 use wgrad::graph::{
-    Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Store, TensorId, Update, differentiate, optimize,
+    Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Store, TensorId, Update, Window, differentiate, optimize,
 };
 
 const ADAM: Update = Update::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, decoupled: false };
@@ -278,4 +278,61 @@ fn what_a_device_cannot_hold_is_refused_with_a_remedy() {
     let mut device = Gpu::with_limits(index, limits).unwrap();
     let message = device.load(plan).unwrap_err().to_string();
     assert!(message.contains("elementwise::scale") && message.contains("storage buffers"), "{message}");
+}
+
+/// A network of two convolutions, one of them transposed, in use or in training.
+fn convolutions(train: bool) -> (Graph, TensorId, TensorId) {
+    let mut g = Graph::new();
+    let x = g.input("x", &[1, 9, 7, 3]);
+    let first = g.parameter("first", &[3, 3, 3, 5], Init::Constant(0.0), Kind::Conv).unwrap();
+    let bias = g.parameter("bias", &[5], Init::Constant(0.0), Kind::Plain).unwrap();
+    let second = g.parameter("second", &[4, 4, 2, 5], Init::Constant(0.0), Kind::ConvTranspose).unwrap();
+    let h = g.conv2d(x, first, bias, Window { kernel: 3, stride: 1, padding: 1 }).unwrap();
+    let y = g.conv_transpose2d(h, second, Window { kernel: 4, stride: 2, padding: 1 }, 0).unwrap();
+    if train {
+        let t = g.input("t", g.shape(y).extents().to_vec().as_slice());
+        let loss = g.push(Op::Loss(Loss::Mse), &[y, t]).unwrap();
+        differentiate(&mut g, loss, None, &[]).unwrap();
+        let rule = Update::Sgd { momentum: 0.0, nesterov: false, decay: 0.0 };
+        optimize(&mut g, rule, None, None).unwrap();
+    } else {
+        g.output(y);
+    }
+    (g, x, y)
+}
+
+#[test]
+fn packed_weights_follow_the_parameters() {
+    let Some(mut device) = gpu::open_inspected() else { return };
+    let mut oracle = Cpu::<f64>::new();
+    let ((used, x, y), (trained, given, _)) = (convolutions(false), convolutions(true));
+    let plan = load(&mut device, &used, Options::default());
+    let training = load(&mut device, &trained, Options::default());
+    let wanted = load(&mut oracle, &used, Options::default());
+    let mut noise = Noise(11);
+    let values = noise.values(9 * 7 * 3);
+    device.write(plan, x, &values).unwrap();
+    device.write(training, given, &values).unwrap();
+    oracle.write(wanted, x, &values).unwrap();
+    let len = device.read_state(Arena::Parameters).unwrap().len();
+    let clock = Clock { step: 1, learning_rate: 0.05, loss_scale: 1.0, ..Clock::default() };
+    let mut results = Vec::new();
+    for (round, packed) in [1, 2, 2, 3, 3].into_iter().enumerate() {
+        match round {
+            0 | 1 => device.write_state(Arena::Parameters, &noise.values(len)).unwrap(),
+            3 => device.run(training, &[clock, clock]).unwrap(),
+            _ => {} // nothing has changed
+        }
+        device.run(plan, &[Clock::default()]).unwrap();
+        assert_eq!(device.packed(), packed, "round {round}");
+        oracle.write_state(Arena::Parameters, &device.read_state(Arena::Parameters).unwrap()).unwrap();
+        oracle.run(wanted, &[Clock::default()]).unwrap();
+        let (got, want) = (device.read(plan, y).unwrap(), oracle.read(wanted, y).unwrap());
+        let largest = want.iter().fold(0.0f64, |most, v| most.max(f64::from(v.abs())));
+        let tolerance = Tolerance::of(Family::Contraction, Precision::F32);
+        tolerance.check(&got, &want, &vec![largest; want.len()]).unwrap_or_else(|why| panic!("round {round}: {why}"));
+        results.push(got);
+    }
+    assert!(results[0] != results[1] && results[2] != results[3], "the parameters did change");
+    assert_eq!((&results[1], &results[3]), (&results[2], &results[4]));
 }

@@ -83,6 +83,11 @@ impl Gpu {
         self.context.created()
     }
 
+    /// How often weights were packed anew because parameters had changed: once per plan and change, not once per run.
+    pub fn packed(&self) -> usize {
+        self.runner.settled()
+    }
+
     /// Checks that nothing was written behind the plan's slots; for devices opened with `inspect`.
     ///
     /// # Errors
@@ -175,7 +180,8 @@ impl Executor for Gpu {
             }
         }
         if self.context.options.inspect {
-            let largest = new.slots.iter().chain(&new.scratch).chain(self.shared.arenas.values());
+            let own = new.slots.iter().chain(&new.scratch).chain(new.kept.values());
+            let largest = own.chain(self.shared.arenas.values());
             let bytes = largest.map(wgpu::Buffer::size).max().unwrap_or(16);
             self.runner.prepare_poison(&self.context, bytes)?;
         }
@@ -229,6 +235,9 @@ impl Executor for Gpu {
             return Err(Error::input(format!("{arena:?} holds {len} values, not {}", values.len())));
         }
         self.context.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
+        if matches!(arena, Arena::Parameters | Arena::Average) {
+            self.shared.version += 1;
+        }
         self.context.check(&format!("writing {arena:?}"))
     }
 
@@ -261,6 +270,9 @@ impl Executor for Gpu {
         let Some(Some(loaded)) = self.plans.get_mut(plan.0) else {
             return Err(Error::input("the plan is not loaded"));
         };
+        if loaded.plan.moves_parameters() {
+            self.shared.version += 1;
+        }
         self.runner.run(&self.context, loaded, &self.shared, &self.fixed, clocks)
     }
 
@@ -270,7 +282,13 @@ impl Executor for Gpu {
 
     fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
         self.runner.losses(&self.context)?;
-        let loaded = loaded(&self.plans, plan)?;
+        let Some(Some(loaded)) = self.plans.get_mut(plan.0) else {
+            return Err(Error::input("the plan is not loaded"));
+        };
+        if loaded.plan.moves_parameters() {
+            self.shared.version += 1;
+        }
+        self.runner.settle(&self.context, loaded, &self.shared)?;
         profile::profile(&self.context, loaded, self.runner.first_clock(&self.context, clock))
     }
 

@@ -26,6 +26,13 @@ pub(super) enum Operand {
         /// 32-bit elements that the step needs of it.
         elements: usize,
     },
+    /// Memory of the step that makes this tensor, kept from run to run.
+    Kept {
+        /// The step's output.
+        of: TensorId,
+        /// 32-bit elements.
+        elements: usize,
+    },
     /// The ring of losses, one entry per step of a submission.
     Ring,
 }
@@ -69,13 +76,15 @@ pub(super) struct Launch {
     pub params: Vec<(&'static str, Scalar)>,
     /// Workgroups along each dimension.
     pub groups: [u32; 3],
+    /// Depends on the parameters alone and fills kept memory, so that it runs only when they have changed.
+    pub once: bool,
 }
 
 impl Launch {
     /// A launch of `shader::entry` with one workgroup and nothing bound.
     pub(super) fn new(shader: &'static str, entry: &'static str) -> Self {
         let (constants, bindings, params) = (Vec::new(), Vec::new(), Vec::new());
-        Launch { shader, entry, constants, bindings, params, groups: [1, 1, 1] }
+        Launch { shader, entry, constants, bindings, params, groups: [1, 1, 1], once: false }
     }
 
     /// Sets a constant of the text.

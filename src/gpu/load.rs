@@ -9,7 +9,7 @@ use super::contraction::{Class, Tile};
 use super::launch::{Launch, Operand};
 use super::lower::{self, Lowered};
 use super::pace::Pace;
-use crate::graph::{Arena, Place, Plan, Step, Store};
+use crate::graph::{Arena, Place, Plan, Step, Store, TensorId};
 use crate::{Error, Result};
 
 /// Bytes behind every slot that tests watch.
@@ -22,6 +22,8 @@ const PARAMS_STRIDE: u64 = 256;
 /// State that plans share.
 #[derive(Default)]
 pub(super) struct Shared {
+    /// Counts changes of the parameters and their average.
+    pub(super) version: u64,
     pub(super) arenas: HashMap<Arena, wgpu::Buffer>,
     pub(super) stores: HashMap<Store, wgpu::Buffer>,
 }
@@ -42,7 +44,12 @@ pub(super) struct Loaded {
     pub(super) plan: Arc<Plan>,
     pub(super) slots: Vec<wgpu::Buffer>,
     pub(super) scratch: Vec<wgpu::Buffer>,
+    /// What every run dispatches.
     pub(super) recorded: Vec<Recorded>,
+    /// What runs once when the parameters have changed, and the version it last ran for.
+    pub(super) once: Vec<Recorded>,
+    pub(super) settled: Option<u64>,
+    pub(super) kept: HashMap<TensorId, wgpu::Buffer>,
     pub(super) pace: Pace,
     launches: Vec<(Range<usize>, Launch)>,
     params: wgpu::Buffer,
@@ -72,11 +79,17 @@ impl Loaded {
             }
             slots.push(slot);
         }
-        let mut sizes: Vec<usize> = Vec::new();
-        for operand in launches.iter().flat_map(|(_, l)| &l.bindings) {
-            if let (_, Operand::Scratch { index, elements }) = *operand {
-                sizes.resize(sizes.len().max(index + 1), 0);
-                sizes[index] = sizes[index].max(elements);
+        let (mut sizes, mut kept): (Vec<usize>, _) = (Vec::new(), HashMap::new());
+        for (_, operand) in launches.iter().flat_map(|(_, l)| &l.bindings) {
+            match *operand {
+                Operand::Scratch { index, elements } => {
+                    sizes.resize(sizes.len().max(index + 1), 0);
+                    sizes[index] = sizes[index].max(elements);
+                }
+                Operand::Kept { of, elements } if !kept.contains_key(&of) => {
+                    kept.insert(of, context.buffer("kept", 4 * elements as u64, storage)?);
+                }
+                Operand::Kept { .. } | Operand::Tensor(_) | Operand::Part { .. } | Operand::Ring => {}
             }
         }
         let mut scratch = Vec::new();
@@ -86,7 +99,8 @@ impl Loaded {
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params = context.buffer("parameters", PARAMS_STRIDE * launches.len() as u64, uniform)?;
         let pace = Pace::new(context.options.submission.as_secs_f64());
-        Ok(Loaded { plan, slots, scratch, recorded: Vec::new(), pace, launches, params })
+        let (recorded, once, settled) = (Vec::new(), Vec::new(), None);
+        Ok(Loaded { plan, slots, scratch, recorded, once, settled, kept, pace, launches, params })
     }
 
     /// Ties launches to buffers; once at load, and again when a store has to grow for a later plan.
@@ -94,7 +108,7 @@ impl Loaded {
         let plain: Vec<Launch> = self.launches.iter().map(|(_, l)| l.clone()).collect();
         let pipelines = context.pipelines(&plain)?;
         let mut bytes = vec![0u8; self.params.size() as usize];
-        let mut recorded = Vec::new();
+        let (mut recorded, mut once) = (Vec::new(), Vec::new());
         for (i, ((steps, launch), pipeline)) in self.launches.iter().zip(pipelines).enumerate() {
             let offset = PARAMS_STRIDE * i as u64;
             fill(&mut bytes[offset as usize..], launch, &pipeline)?;
@@ -122,11 +136,12 @@ impl Loaded {
             let label = &self.plan.steps[steps.start].label;
             let group = context.bind_group(label, &pipeline.layout, &entries);
             let weight = self.plan.steps[steps.clone()].iter().map(|step| weight(&self.plan, step)).sum();
-            recorded.push(Recorded { steps: steps.clone(), pipeline, group, groups: launch.groups, weight });
+            let to = if launch.once { &mut once } else { &mut recorded };
+            to.push(Recorded { steps: steps.clone(), pipeline, group, groups: launch.groups, weight });
         }
         context.queue.write_buffer(&self.params, 0, &bytes);
         context.check("binding buffers")?;
-        self.recorded = recorded;
+        (self.recorded, self.once) = (recorded, once);
         Ok(())
     }
 
@@ -159,13 +174,14 @@ impl Loaded {
             }
             Operand::Part { arena: which, offset, elements } => (arena(&which)?, 4 * offset as u64, fours(elements)),
             Operand::Scratch { index, elements } => (&self.scratch[index], 0, fours(elements)),
+            Operand::Kept { of, elements } => (&self.kept[&of], 0, fours(elements)),
             Operand::Ring => (&fixed.ring, 0, fixed.ring.size()),
         })
     }
 
     /// Bytes of the plan's own buffers.
     pub(super) fn bytes(&self) -> u64 {
-        let all = self.slots.iter().chain(&self.scratch).chain([&self.params]);
+        let all = self.slots.iter().chain(&self.scratch).chain(self.kept.values()).chain([&self.params]);
         all.map(wgpu::Buffer::size).sum()
     }
 }
@@ -225,7 +241,9 @@ fn check(context: &Context, plan: &Plan, launches: &[(Range<usize>, Launch)]) ->
                     (format!("`{}` [{shape}]", plan.tensors[t.0].name), (width * shape.len()) as u64)
                 }
                 Operand::Part { arena, elements, .. } => (format!("the state {arena:?}"), 4 * elements as u64),
-                Operand::Scratch { elements, .. } => ("scratch memory".into(), 4 * elements as u64),
+                Operand::Scratch { elements, .. } | Operand::Kept { elements, .. } => {
+                    ("scratch memory".into(), 4 * elements as u64)
+                }
                 Operand::Ring => continue,
             };
             if bytes.next_multiple_of(16) > most {

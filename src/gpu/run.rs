@@ -38,6 +38,8 @@ pub(super) struct Runner {
     flights: VecDeque<Flight>,
     retired: Option<Instant>,
     losses: Vec<f32>,
+    /// Plans whose kept memory was made anew.
+    settled: usize,
     /// NaN for outputs, where tests ask for it.
     poison: Option<wgpu::Buffer>,
 }
@@ -57,7 +59,7 @@ impl Runner {
         let staging = |_| context.buffer("losses", 4 * RING as u64, U::MAP_READ | U::COPY_DST);
         let staging = (0..IN_FLIGHT).map(staging).collect::<Result<_>>()?;
         let (flights, losses) = (VecDeque::new(), Vec::new());
-        Ok(Runner { clocks, clock_groups, staging, next: 0, flights, retired: None, losses, poison: None })
+        Ok(Runner { clocks, clock_groups, staging, next: 0, flights, retired: None, losses, settled: 0, poison: None })
     }
 
     /// Bytes of its buffers.
@@ -87,6 +89,7 @@ impl Runner {
         fixed: &Fixed,
         clocks: &[Clock],
     ) -> Result<()> {
+        self.settle(context, loaded, shared)?;
         let mut rest = clocks;
         while !rest.is_empty() {
             let steps = loaded.pace.steps().min(rest.len());
@@ -121,6 +124,30 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// Makes anew what a plan keeps, if the parameters have changed since it did so last. A submission of its own: the
+    /// queue runs it before those that follow.
+    pub(super) fn settle(&mut self, context: &Context, loaded: &mut Loaded, shared: &Shared) -> Result<()> {
+        if loaded.once.is_empty() || loaded.settled == Some(shared.version) {
+            return Ok(());
+        }
+        let mut encoder = context.device.create_command_encoder(&Default::default());
+        if let Some(poison) = self.poison.as_ref() {
+            for kept in loaded.kept.values() {
+                encoder.copy_buffer_to_buffer(poison, 0, kept, 0, kept.size());
+            }
+        }
+        record(&mut encoder.begin_compute_pass(&Default::default()), &loaded.once, &self.clock_groups[0]);
+        context.queue.submit([encoder.finish()]);
+        loaded.settled = Some(shared.version);
+        self.settled += 1;
+        context.check("packing weights")
+    }
+
+    /// How often a plan's kept memory was made anew.
+    pub(super) fn settled(&self) -> usize {
+        self.settled
     }
 
     /// Encodes and submits a range of the plan's dispatches, repeated for each of `steps` clocks; 0 steps is a part of

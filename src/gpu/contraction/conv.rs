@@ -4,7 +4,7 @@
 use super::super::launch::{Launch, Operand, Scalar, fold};
 use super::tile::Lanes;
 use super::{Exit, PACKED, PARTIAL, Tile, reduce};
-use crate::graph::{Plan, Step, TensorId, Window};
+use crate::graph::{Arena, Home, Plan, Step, TensorId, Window};
 
 /// Pixels `o` of a grid, each the sum over taps `t` of the picture at `o stride + base + t step` times weights of the
 /// tap, per axis.
@@ -12,6 +12,8 @@ pub(super) struct Sweep {
     /// The picture that is read: `images, height, width, channels`.
     picture: (usize, usize, usize, usize),
     weights: TensorId,
+    /// Whether the weights stay as they are while the plan runs.
+    settled: bool,
     /// Side of the kernel in the weights' tensor.
     kernel: usize,
     /// Pixels swept per image, `height, width`.
@@ -36,6 +38,7 @@ impl Sweep {
         Sweep {
             picture: image(plan, step.inputs[0]),
             weights: step.inputs[1],
+            settled: settled(plan, step.inputs[1]),
             kernel: window.kernel,
             grid: [height, width],
             columns,
@@ -58,6 +61,7 @@ impl Sweep {
         Sweep {
             picture: image(plan, step.inputs[0]),
             weights: step.inputs[1],
+            settled: settled(plan, step.inputs[1]),
             kernel,
             grid: size.map(|extent| (extent - 1 + padding) / stride - first + 1),
             columns: stride * stride * inner,
@@ -76,11 +80,18 @@ fn image(plan: &Plan, tensor: TensorId) -> (usize, usize, usize, usize) {
     plan.shape(tensor).image().expect("checked when the graph was built")
 }
 
+/// Whether a tensor is a parameter that runs of the plan do not move.
+fn settled(plan: &Plan, tensor: TensorId) -> bool {
+    let home = plan.tensors[tensor.0].home;
+    matches!(home, Home::State(Arena::Parameters | Arena::Average, _)) && !plan.moves_parameters()
+}
+
 fn output(plan: &Plan, step: &Step) -> (usize, usize, usize, usize) {
     image(plan, step.output.expect("a convolution has an output"))
 }
 
-/// Launches of a forward convolution or an input gradient: weights are packed, then swept.
+/// Launches of a forward convolution or an input gradient: weights are packed, then swept. Weights that stay are packed
+/// once, into memory of their own.
 pub(super) fn lower(step: &Step, sweep: &Sweep, tile: Tile) -> Vec<Launch> {
     let (images, in_height, in_width, channels) = sweep.picture;
     let quad = if channels < 4 { channels } else { 4 };
@@ -110,7 +121,10 @@ pub(super) fn lower(step: &Step, sweep: &Sweep, tile: Tile) -> Vec<Launch> {
     let columns_padded = across * wide as usize;
     let tiles = across * pixels.div_ceil(high as usize);
     let elements = sweep.taps * sweep.taps * channels_padded * columns_padded;
-    let packed = Operand::Scratch { index: PACKED, elements };
+    let packed = match step.output.filter(|_| sweep.settled) {
+        Some(of) => Operand::Kept { of, elements },
+        None => Operand::Scratch { index: PACKED, elements },
+    };
     let pack = Launch {
         shader: "conv_pack",
         entry: "main",
@@ -125,6 +139,7 @@ pub(super) fn lower(step: &Step, sweep: &Sweep, tile: Tile) -> Vec<Launch> {
             ("columns", sweep.columns),
         ]),
         groups: fold(elements.div_ceil(64)),
+        once: sweep.settled,
     };
     let picture = Operand::Tensor(step.inputs[0]);
     let mut bindings = vec![(if vx == 1 { "x4" } else { "x" }, picture), ("w4", packed)];
@@ -149,7 +164,7 @@ pub(super) fn lower(step: &Step, sweep: &Sweep, tile: Tile) -> Vec<Launch> {
         ("tiles", tiles),
     ]);
     params.extend([("base", Scalar::U32(sweep.base as u32)), ("step", Scalar::U32(sweep.step as u32))]);
-    vec![pack, Launch { shader, entry: "main", constants, bindings, params, groups: fold(tiles) }]
+    vec![pack, Launch { shader, entry: "main", constants, bindings, params, groups: fold(tiles), once: false }]
 }
 
 /// Launches of a weight gradient: parts over ranges of lines, then their sum.
@@ -202,7 +217,8 @@ pub(super) fn weight_gradient(plan: &Plan, step: &Step, window: Window, tile: Ti
         ("tiles", tiles),
     ]);
     let [gx, gy, _] = fold(tiles);
-    let gradient = Launch { shader, entry: "main", constants, bindings, params, groups: [gx, gy, parts as u32] };
+    let gradient =
+        Launch { shader, entry: "main", constants, bindings, params, groups: [gx, gy, parts as u32], once: false };
     match parts {
         1 => vec![gradient],
         _ => vec![gradient, reduce(step, parts, rows, columns)],

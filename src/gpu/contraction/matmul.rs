@@ -48,6 +48,7 @@ pub(super) fn lower(plan: &Plan, step: &Step, ta: bool, tb: bool, tile: Tile) ->
         bindings,
         params: params.map(|(name, value)| (name, Scalar::size(value))).to_vec(),
         groups: [x, y, parts as u32],
+        once: false,
     };
     match parts {
         1 => vec![product],

@@ -111,6 +111,7 @@ fn reduce(step: &Step, parts: usize, rows: usize, columns: usize) -> Launch {
         bindings,
         params: vec![("rows", Scalar::size(rows)), ("columns", Scalar::size(columns)), ("parts", Scalar::size(parts))],
         groups: super::launch::fold(quads.div_ceil(64)),
+        once: false,
     }
 }
 

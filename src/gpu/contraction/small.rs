@@ -83,5 +83,6 @@ pub(in crate::gpu) fn lower(plan: &Plan, step: &Step, class: Class, sums: Option
         bindings,
         params: params.map(|(name, value)| (name, Scalar::size(value))).to_vec(),
         groups: fold(count.div_ceil(lanes)),
+        once: false,
     }
 }
