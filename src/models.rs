@@ -12,6 +12,9 @@ struct Model {
 
 /// One entry per file of `models/`; `docs/models.md` says how each was made and what it scores.
 const MODELS: &[Model] = &[
+    Model { name: "base", scale: 2, bytes: include_bytes!("../models/base-x2.safetensors") },
+    Model { name: "base", scale: 3, bytes: include_bytes!("../models/base-x3.safetensors") },
+    Model { name: "base", scale: 4, bytes: include_bytes!("../models/base-x4.safetensors") },
     Model { name: "tiny", scale: 2, bytes: include_bytes!("../models/tiny-x2.safetensors") },
     Model { name: "tiny", scale: 3, bytes: include_bytes!("../models/tiny-x3.safetensors") },
     Model { name: "tiny", scale: 4, bytes: include_bytes!("../models/tiny-x4.safetensors") },
