@@ -24,6 +24,7 @@ shaders!(
     "elementwise",
     "image",
     "join",
+    "linear_backward",
     "loss",
     "math",
     "matmul_epilogue",

@@ -22,7 +22,7 @@ use super::launch::{Launch, Operand, Scalar};
 use crate::executor::Precision;
 use crate::graph::{Epilogue, Op, Plan, Step, TensorId};
 
-pub(super) use small::{is_small, lower as lower_small, sums_rows_of};
+pub(super) use small::{is_small, lower as lower_small, lower_backward, sums_rows_of};
 pub(super) use tile::{Class, MatrixUnit, Tile, default, suited, tiles};
 
 /// Names of all tile shapes that products and convolutions can be made with in a precision; each computes the same on

@@ -3,7 +3,7 @@
 
 use super::super::launch::{Launch, Operand, Scalar, fold};
 use super::{Class, Exit};
-use crate::graph::{Op, Plan, Step, TensorId};
+use crate::graph::{Epilogue, Op, Plan, Step, TensorId};
 
 /// Most multiply-accumulates of a small product: about what a software adapter does while it would start another
 /// dispatch, and a GPU long before.
@@ -85,4 +85,50 @@ pub(in crate::gpu) fn lower(plan: &Plan, step: &Step, class: Class, sums: Option
         groups: fold(count.div_ceil(lanes)),
         once: false,
     }
+}
+
+/// The launch of a small linear layer's backward pass: `weights` is the step of `dW = X^T dY`, `inputs` that of
+/// `dX = dY W^T`; with `sums`, the sums over the rows of dY go there. None unless the steps are that, on the same dY.
+pub(in crate::gpu) fn lower_backward(
+    plan: &Plan,
+    [weights, inputs]: [&Step; 2],
+    class: Class,
+    sums: Option<TensorId>,
+) -> Option<Launch> {
+    let forms = [(weights, true, false), (inputs, false, true)];
+    let fits = |&(step, ta, tb): &(&Step, bool, bool)| step.op == Op::MatMul { ta, tb } && is_small(plan, step, class);
+    let Epilogue { bias, slopes, residual, .. } = inputs.epilogue;
+    let plain = weights.epilogue == Epilogue::NONE && [bias, slopes, residual] == [None; 3];
+    if !forms.iter().all(fits) || !plain || weights.inputs[1] != inputs.inputs[0] {
+        return None;
+    }
+    let Extents { m: width, n: outputs, k: rows, .. } = extents(plan, weights)?;
+    let lanes: usize = if class == Class::Software { 8 } else { 64 };
+    let exit = Exit::finished(inputs, width);
+    let vb = outputs.is_multiple_of(4);
+    let mut constants = exit.constants;
+    constants.extend([("LANES", lanes as u32), ("SUMS", u32::from(sums.is_some())), ("VB", u32::from(vb))]);
+    let dy = Operand::Tensor(weights.inputs[1]);
+    let mut bindings = vec![
+        ("x", Operand::Tensor(weights.inputs[0])),
+        ("dy", dy),
+        ("w", Operand::Tensor(inputs.inputs[1])),
+        ("dw", Operand::Tensor(weights.output?)),
+    ];
+    bindings.extend(vb.then_some(("dy4", dy)));
+    bindings.extend(sums.map(|tensor| ("db", Operand::Tensor(tensor))));
+    bindings.extend(exit.bindings);
+    let quads = |rows: usize, columns: usize| rows.div_ceil(4) * columns.div_ceil(4);
+    let first = quads(width + usize::from(sums.is_some()), outputs);
+    let count = first + quads(rows, width);
+    let params = [("rows", rows), ("inputs", width), ("outputs", outputs), ("weights", first), ("count", count)];
+    Some(Launch {
+        shader: "linear_backward",
+        entry: "main",
+        constants,
+        bindings,
+        params: params.map(|(name, value)| (name, Scalar::size(value))).to_vec(),
+        groups: fold(count.div_ceil(lanes)),
+        once: false,
+    })
 }

@@ -6,14 +6,14 @@
 use std::ops::Range;
 
 use super::{Launch, Lowering, lower};
-use crate::gpu::contraction::{self, Class, Tile};
+use crate::gpu::contraction::{self, Class};
 use crate::gpu::launch::Operand;
 use crate::gpu::tune::Shapes;
 use crate::graph::{Op, Plan, Step, TensorId};
 
 /// Steps of a plan with the dispatches that run them, in order.
 pub(in crate::gpu) struct Lowered {
-    /// One step, or two that are done together.
+    /// One step, or a few that are done together.
     pub steps: Range<usize>,
     /// Their dispatches.
     pub launches: Vec<Launch>,
@@ -23,12 +23,17 @@ pub(in crate::gpu) struct Lowered {
 pub(in crate::gpu) fn all(plan: &Plan, class: Class, shapes: &Shapes, most: usize) -> Vec<Lowered> {
     let (mut done, mut all) = (0, Vec::new());
     while let Some(step) = plan.steps.get(done) {
-        let pair = plan.steps.get(done + 1).filter(|next| apart(plan, step, next));
-        let joined = pair.and_then(|next| join(plan, step, next, class, shapes.of(done + 1), most));
-        let tile = shapes.of(done);
-        let steps = done..done + 1 + usize::from(joined.is_some());
-        done = steps.end;
-        all.push(Lowered { steps, launches: joined.unwrap_or_else(|| lower(plan, step, class, tile, most)) });
+        let tiled = |count: usize| (done..done + count).any(|at| shapes.of(at).is_some());
+        let joined = [3, 2].into_iter().find_map(|count| {
+            let group = plan.steps.get(done..done + count)?;
+            let pairs = group.iter().enumerate().flat_map(|(i, one)| group[i + 1..].iter().map(move |two| (one, two)));
+            let apart = pairs.into_iter().all(|(one, two)| apart(plan, one, two));
+            let launches = apart.then(|| join(plan, group, class, tiled(count), most))??;
+            Some((count, launches))
+        });
+        let (count, launches) = joined.unwrap_or_else(|| (1, lower(plan, step, class, shapes.of(done), most)));
+        all.push(Lowered { steps: done..done + count, launches });
+        done += count;
     }
     all
 }
@@ -43,24 +48,28 @@ fn apart(plan: &Plan, first: &Step, second: &Step) -> bool {
     !clash && second.reads().all(|t| place(t) != place(one)) && first.reads().all(|t| place(t) != place(two))
 }
 
-/// Both steps at once, where there is a kernel for it.
-fn join(
-    plan: &Plan,
-    first: &Step,
-    second: &Step,
-    class: Class,
-    tile: Option<Tile>,
-    most: usize,
-) -> Option<Vec<Launch>> {
+/// The steps at once, where there is a kernel for it; `tiled` says that tiles are wanted.
+fn join(plan: &Plan, steps: &[Step], class: Class, tiled: bool, most: usize) -> Option<Vec<Launch>> {
     let at = |step| Lowering { plan, step, most };
+    let (first, second) = match steps {
+        // All gradients of a layer: of its bias and weights and, for the layer before, of its input.
+        [bias, weights, inputs] if bias.op == Op::ColumnSum && !tiled && weights.inputs[1..] == bias.inputs[..1] => {
+            return contraction::lower_backward(plan, [weights, inputs], class, bias.output).map(|launch| vec![launch]);
+        }
+        [first, second] => (first, second),
+        _ => return None,
+    };
     match (first.op, second.op) {
         // The gradients of a layer's bias and weights, both from the gradient of its result.
         (Op::ColumnSum, Op::MatMul { .. })
-            if tile.is_none()
+            if !tiled
                 && contraction::is_small(plan, second, class)
                 && contraction::sums_rows_of(second, first.inputs[0]) =>
         {
             Some(vec![contraction::lower_small(plan, second, class, first.output)])
+        }
+        (Op::MatMul { .. }, Op::MatMul { .. }) if !tiled => {
+            contraction::lower_backward(plan, [first, second], class, None).map(|launch| vec![launch])
         }
         (Op::Loss(loss), Op::LossGrad(same)) if loss == same && first.inputs == second.inputs => {
             let mut launches = at(first).loss(loss);
@@ -84,6 +93,7 @@ fn join(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::contraction::Tile;
     use crate::graph::{Activation, Graph, Init, Kind, Loss, Options, Store, Update, differentiate, optimize};
 
     /// A perceptron 2-`width`-`width`-1 that draws its batch.
@@ -112,15 +122,14 @@ mod tests {
 
     /// Small networks are bound by this number.
     #[test]
-    fn a_small_perceptrons_step_is_eleven_dispatches() {
+    fn a_small_perceptrons_step_is_nine_dispatches() {
         for (class, keep_loss) in [(Class::Software, true), (Class::Hardware, true), (Class::Hardware, false)] {
             let plan = perceptron(32, keep_loss);
             let lowered = all(&plan, class, &Shapes::none(&plan), 1 << 20);
             let names = lowered.iter().flat_map(|l| &l.launches).map(|l| l.shader).collect::<Vec<_>>();
             let product = "matmul_small";
             let mut want = vec!["sample", product, product, product, "loss"];
-            want.extend([product; 5]);
-            want.push("update");
+            want.extend(["linear_backward", "linear_backward", product, "update"]);
             assert_eq!(names, want, "{class:?}, loss kept: {keep_loss}");
             let steps: Vec<usize> = lowered.iter().flat_map(|l| l.steps.clone()).collect();
             assert_eq!(steps, (0..plan.steps.len()).collect::<Vec<_>>(), "every step once, in order");

@@ -149,18 +149,27 @@ pub(super) fn products(noise: &mut Noise) -> Vec<Case> {
     }
     let all = Behind::all(noise);
     cases.extend(each(all, noise, product));
-    cases.extend((0..3).map(|_| layer_gradients(noise)));
+    let parts = [(true, false), (false, true), (true, true), (true, true)];
+    cases.extend(parts.map(|(bias, inputs)| layer_gradients(bias, inputs, noise)));
     cases
 }
 
-/// Gradients of a layer's bias and weights, which small layers make in one dispatch.
-fn layer_gradients(noise: &mut Noise) -> Case {
+/// Gradients of a layer's bias, weights and input, which small layers make in one dispatch.
+fn layer_gradients(bias: bool, inputs: bool, noise: &mut Noise) -> Case {
     let [m, n, k] = [0; 3].map(|_| noise.size(1, 40));
     let mut case = Case::new(Family::Contraction, Scale::Magnitudes, noise);
     let (x, dy) = (case.input(&[k, m], noise), case.input(&[k, n], noise));
-    for (op, operands) in [(Op::ColumnSum, &[dy][..]), (Op::MatMul { ta: true, tb: false }, &[x, dy])] {
-        let y = case.push(op, operands);
-        case.outputs.push(y);
+    if bias {
+        let db = case.push(Op::ColumnSum, &[dy]);
+        case.outputs.push(db);
+    }
+    let dw = case.push(Op::MatMul { ta: true, tb: false }, &[x, dy]);
+    case.outputs.push(dw);
+    if inputs {
+        let (w, saved) = (case.input(&[m, n], noise), case.input(&[k, m], noise));
+        let dx = case.push(Op::MatMul { ta: false, tb: true }, &[dy, w]);
+        let dx = case.push(Op::ActivateGrad(Activation::Relu), &[dx, saved]);
+        case.outputs.push(dx);
     }
     case
 }
