@@ -100,11 +100,12 @@ fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     p[i] = old - clock.learning_rate * (first / whole1) / (sqrt(second / whole2) + params.epsilon);
 }
 
-// m = decay m + (1 - decay) p: the averaged weights, here in m
+// m = keep m + (1 - keep) p, keep the smaller of decay and (1 + t) / (10 + t): the averaged weights, here in m
 @compute @workgroup_size(256)
 fn average(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = id.y * groups.x * 256u + id.x;
+    let young = 9.0 / (10.0 + f32(clock.step));
     if (i < params.fours) {
-        m[i] = params.decay * m[i] + params.rest * g[i];
+        m[i] = min(params.decay, 1.0 - young) * m[i] + max(params.rest, young) * g[i];
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn effect<T: Real>(
         }
         Op::Average { decay } => {
             let [parameters, _, _, _, average, _] = arenas;
-            update::average(average, parameters, decay);
+            update::average(average, parameters, decay, clock);
         }
         _ => unreachable!("{:?} has an output", step.op),
     }

@@ -84,9 +84,11 @@ pub(super) fn update<T: Real>(rule: Update, arenas: Arenas<T>, factor: f64, cloc
     }
 }
 
-/// `average = decay average + (1 - decay) parameters`
-pub(super) fn average<T: Real>(average: &mut [T], parameters: &[T], decay: f32) {
-    let (keep, take) = (T::of(decimal(decay)), T::of(1.0 - decimal(decay)));
+/// `average = keep average + (1 - keep) parameters`, with `keep` as [`crate::graph::Op::Average`] says.
+pub(super) fn average<T: Real>(average: &mut [T], parameters: &[T], decay: f32, clock: &Clock) {
+    let past = 10.0 + f64::from(clock.step);
+    let keep = T::of(decimal(decay).min(1.0 - 9.0 / past));
+    let take = T::of((1.0 - decimal(decay)).max(9.0 / past));
     one(average, parameters, |a, p| *a = keep * *a + take * p);
 }
 

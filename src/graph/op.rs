@@ -350,9 +350,10 @@ pub enum Op {
         /// Largest global norm; larger gradients are scaled down to it.
         clip: Option<f32>,
     },
-    /// Moves the averaged weights towards the parameters, `a = decay a + (1 - decay) p`. No operands, no output.
+    /// Moves the averaged weights towards the parameters, `a = keep a + (1 - keep) p`, where `keep` is the smaller of `decay`
+    /// and `(1 + t) / (10 + t)` at update `t`: early averages would be of initial weights otherwise. No operands, no output.
     Average {
-        /// Share that is kept.
+        /// Share that is kept in the long run.
         decay: f32,
     },
     /// A batch of rows from a resident table: `store` -> `[batch, columns]` (or `[batch]`).

@@ -208,7 +208,8 @@ pub struct OptimizerSpec {
     /// Largest global norm of the gradients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<f32>,
-    /// Share that an exponential average of the weights keeps; the average is what is validated and shipped.
+    /// Share that an exponential average of the weights keeps, less in the first steps; the average is what is validated and
+    /// shipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average: Option<f32>,
 }

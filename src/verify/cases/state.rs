@@ -82,7 +82,8 @@ pub(super) fn norms(noise: &mut Noise) -> Vec<Case> {
 }
 
 pub(super) fn averages(noise: &mut Noise) -> Vec<Case> {
-    vec![moving(plain(), None, Some(0.9), noise)]
+    // Steps are below 1000: with the second share all are young.
+    [0.9, 0.999].map(|decay| moving(plain(), None, Some(decay), noise)).into()
 }
 
 pub(super) fn statistics(noise: &mut Noise) -> Vec<Case> {
