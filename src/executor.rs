@@ -19,6 +19,16 @@ pub enum Precision {
     Mixed,
 }
 
+impl Precision {
+    /// The loss scale that keeps a plan's gradients within what products hold.
+    pub fn loss_scale(self, plan: &Plan) -> f32 {
+        match self {
+            Precision::F32 => 1.0,
+            Precision::Mixed => plan.loss_scale(),
+        }
+    }
+}
+
 /// Names a plan that an executor has loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PlanId(pub usize);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::Result;
-use crate::executor::{Executor, PlanId, Precision};
+use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Options, Plan, TensorId};
 
 pub use workloads::{Program, Workload, workloads};
@@ -139,10 +139,7 @@ impl<'a> Runner<'a> {
         if !plan.layout.is_empty() {
             executor.write_state(Arena::Parameters, &program.parameters(&plan.layout))?;
         }
-        let scale = match executor.precision() {
-            Precision::F32 => 1.0,
-            Precision::Mixed => plan.loss_scale(),
-        };
+        let scale = executor.precision().loss_scale(&plan);
         Ok(Runner { executor, plan, id, output: program.output, step: 0, rate: workload.learning_rate(), scale })
     }
 

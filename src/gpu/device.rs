@@ -198,8 +198,10 @@ pub(super) fn matrix_units(index: usize) -> Vec<MatrixUnit> {
         return Vec::new();
     }
     let info = adapter.get_info();
-    let mut lanes = vec![info.subgroup_min_size, info.subgroup_max_size, 32];
-    lanes.dedup();
+    let (least, most) = (info.subgroup_min_size, info.subgroup_max_size);
+    let mut lanes = vec![least];
+    lanes.extend((most != least).then_some(most));
+    lanes.extend((!lanes.contains(&32)).then_some(32));
     let listed = adapter.cooperative_matrix_properties();
     let has = |side: u32| {
         listed.iter().any(|p| {
@@ -212,7 +214,7 @@ pub(super) fn matrix_units(index: usize) -> Vec<MatrixUnit> {
 }
 
 /// What kernels for matrix units need.
-const MATRIX_FEATURES: wgpu::Features =
+pub(super) const MATRIX_FEATURES: wgpu::Features =
     wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 
 /// Opens adapter number `index`.

@@ -50,9 +50,7 @@ impl Gpu {
     pub fn with_options(index: usize, options: GpuOptions) -> Result<Self> {
         let unit = match options.precision {
             Precision::F32 => None,
-            Precision::Mixed => {
-                Some(mixed::unit(index).map_err(|why| Error::Device(format!("no mixed precision here: {why}")))?)
-            }
+            Precision::Mixed => Some(mixed::unit(index)?),
         };
         Self::on_unit(index, options, unit)
     }
@@ -181,6 +179,10 @@ fn loaded(plans: &[Option<Loaded>], plan: PlanId) -> Result<&Loaded> {
     plans.get(plan.0).and_then(Option::as_ref).ok_or_else(|| Error::input("the plan is not loaded"))
 }
 
+fn loaded_mut(plans: &mut [Option<Loaded>], plan: PlanId) -> Result<&mut Loaded> {
+    plans.get_mut(plan.0).and_then(Option::as_mut).ok_or_else(|| Error::input("the plan is not loaded"))
+}
+
 impl Executor for Gpu {
     fn name(&self) -> String {
         let mixed = if self.unit.is_some() { ", mixed precision" } else { "" };
@@ -290,13 +292,8 @@ impl Executor for Gpu {
     }
 
     fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
-        let Some(Some(loaded)) = self.plans.get_mut(plan.0) else {
-            return Err(Error::input("the plan is not loaded"));
-        };
-        if loaded.plan.moves_parameters() {
-            self.shared.version += 1;
-        }
-        self.runner.run(&self.context, loaded, &self.shared, &self.fixed, clocks)
+        let loaded = loaded_mut(&mut self.plans, plan)?;
+        self.runner.run(&self.context, loaded, &mut self.shared, &self.fixed, clocks)
     }
 
     fn losses(&mut self) -> Result<Vec<f32>> {
@@ -305,13 +302,8 @@ impl Executor for Gpu {
 
     fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
         self.runner.losses(&self.context)?;
-        let Some(Some(loaded)) = self.plans.get_mut(plan.0) else {
-            return Err(Error::input("the plan is not loaded"));
-        };
-        if loaded.plan.moves_parameters() {
-            self.shared.version += 1;
-        }
-        self.runner.settle(&self.context, loaded, &self.shared)?;
+        let loaded = loaded_mut(&mut self.plans, plan)?;
+        self.runner.settle(&self.context, loaded, &mut self.shared)?;
         profile::profile(&self.context, loaded, self.runner.first_clock(&self.context, clock))
     }
 

@@ -88,10 +88,9 @@ mod tests {
             let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
             for constants in [&[][..], &[(MATRIX, 1)]] {
                 let source = assemble(&stem, constants).unwrap();
-                // Parts of kernels may call what only kernels define.
-                if let Err(fault) =
-                    reflect(&source).map(|_| ()).or_else(|e| if source.contains("@compute") { Err(e) } else { Ok(()) })
-                {
+                // These two call `put`, which only the kernels that use them define.
+                let part = ["matmul_tile", "matmul_matrix"].contains(&stem.as_str());
+                if let (false, Err(fault)) = (part, reflect(&source)) {
                     faults.push_str(&format!("{stem}: {fault}\n"));
                 }
             }

@@ -18,15 +18,16 @@ use crate::{Error, Result};
 /// # Errors
 /// Saying why it cannot: it lists no matrix unit that kernels are written for, or the trial gave wrong numbers.
 pub fn mixed(index: usize) -> Result<()> {
-    unit(index).map(|_| ()).map_err(|why| Error::Device(format!("no mixed precision here: {why}")))
+    unit(index).map(drop)
 }
 
-/// The matrix unit of an adapter that passed the trial, tried once.
-pub(super) fn unit(index: usize) -> std::result::Result<MatrixUnit, String> {
+/// The matrix unit of an adapter that passed the trial, tried once; errors as those of [`mixed`].
+pub(super) fn unit(index: usize) -> Result<MatrixUnit> {
     type Known = Mutex<Option<HashMap<usize, std::result::Result<MatrixUnit, String>>>>;
     static KNOWN: Known = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    known.get_or_insert_default().entry(index).or_insert_with(|| find(index)).clone()
+    let found = known.get_or_insert_default().entry(index).or_insert_with(|| find(index)).clone();
+    found.map_err(|why| Error::Device(format!("no mixed precision here: {why}")))
 }
 
 fn find(index: usize) -> std::result::Result<MatrixUnit, String> {
@@ -45,15 +46,14 @@ fn find(index: usize) -> std::result::Result<MatrixUnit, String> {
 /// Multiplies matrices that span several rounds and tiles, in all four forms, and compares with sums in f64.
 fn trial(index: usize, unit: MatrixUnit) -> std::result::Result<(), String> {
     let (m, n, k) = (72, 56, 104);
+    let tile = tiles(Op::MatMul { ta: false, tb: false }, Class::Matrix(unit)).first().map(|tile| tile.name());
+    let options = GpuOptions { precision: Precision::Mixed, tile, ..GpuOptions::default() };
+    let mut gpu = Gpu::on_unit(index, options, Some(unit)).map_err(|e| e.to_string())?;
     for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
-        let op = Op::MatMul { ta, tb };
-        let tile = tiles(op, Class::Matrix(unit)).first().map(|tile| tile.name());
-        let options = GpuOptions { precision: Precision::Mixed, tile, ..GpuOptions::default() };
-        let mut gpu = Gpu::on_unit(index, options, Some(unit)).map_err(|e| e.to_string())?;
         let mut graph = Graph::new();
         let a = graph.input("a", &if ta { [k, m] } else { [m, k] });
         let b = graph.input("b", &if tb { [n, k] } else { [k, n] });
-        let c = graph.push(op, &[a, b]).map_err(|e| e.to_string())?;
+        let c = graph.push(Op::MatMul { ta, tb }, &[a, b]).map_err(|e| e.to_string())?;
         graph.output(c);
         let values = |salt: usize, len: usize| -> Vec<f32> {
             (0..len).map(|i| ((i * 7919 + salt) % 1021) as f32 / 510.5 - 1.0).collect()

@@ -85,7 +85,7 @@ impl Runner {
         &mut self,
         context: &Context,
         loaded: &mut Loaded,
-        shared: &Shared,
+        shared: &mut Shared,
         fixed: &Fixed,
         clocks: &[Clock],
     ) -> Result<()> {
@@ -126,9 +126,12 @@ impl Runner {
         Ok(())
     }
 
-    /// Makes anew what a plan keeps, if the parameters have changed since it did so last. A submission of its own: the
-    /// queue runs it before those that follow.
-    pub(super) fn settle(&mut self, context: &Context, loaded: &mut Loaded, shared: &Shared) -> Result<()> {
+    /// Before a run: counts the change of the parameters that it makes, or makes anew what the plan keeps, if they have
+    /// changed since it did so last. That is a submission of its own: the queue runs it before those that follow.
+    pub(super) fn settle(&mut self, context: &Context, loaded: &mut Loaded, shared: &mut Shared) -> Result<()> {
+        if loaded.plan.moves_parameters() {
+            shared.version += 1;
+        }
         if loaded.once.is_empty() || loaded.settled == Some(shared.version) {
             return Ok(());
         }

@@ -375,3 +375,10 @@ pub enum Op {
     /// The same values under another shape.
     Reshape,
 }
+
+impl Op {
+    /// Whether it sums products of two operands: a matrix product, or a convolution in one of its three directions.
+    pub fn is_contraction(&self) -> bool {
+        matches!(self, Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. } | Op::Conv2dWeightGrad(_))
+    }
+}

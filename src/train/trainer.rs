@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::TrainingState;
 use crate::data::{Pictures, Rows, Samples, batch};
-use crate::executor::{Executor, PlanId, Precision};
+use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Graph, Layout, Loss, Op, Options, Plan, Store, TensorId, Update};
 use crate::graph::{differentiate, optimize};
 use crate::network::{Input, Mode, Network, State, Weights, initial};
@@ -72,10 +72,7 @@ impl Trainer {
         let plan = Arc::new(Plan::new(&graph, Options::default())?);
         let id = executor.load(Arc::clone(&plan))?;
         let state = initial(&graph, &plan.layout, setup.seed);
-        let loss_scale = match executor.precision() {
-            Precision::F32 => 1.0,
-            Precision::Mixed => plan.loss_scale(),
-        };
+        let loss_scale = executor.precision().loss_scale(&plan);
         let mut trainer = Trainer { executor, setup, graph, plan, id, step: 0, count: 0, loss_scale };
         trainer.write_state(&state)?;
         trainer.set_data(data)?;

@@ -157,10 +157,7 @@ impl Case {
     /// The bound for results of an executor. What is fused behind a product carries the product's rounding.
     pub fn tolerance(&self, executor: &dyn Executor) -> Tolerance {
         let precision = Precision::of(executor);
-        let contraction = |op: Op| {
-            matches!(op, Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. } | Op::Conv2dWeightGrad(_))
-        };
-        let narrow = precision == Precision::Mixed && self.graph.nodes.iter().any(|node| contraction(node.op));
+        let narrow = precision == Precision::Mixed && self.graph.nodes.iter().any(|node| node.op.is_contraction());
         Tolerance::of(if narrow { Family::Contraction } else { self.family }, precision)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::device::matrix_units;
+use super::super::device::{MATRIX_FEATURES, matrix_units};
 use super::super::kernels::assemble;
 use super::super::launch::{Launch, Operand, Scalar};
 use super::{Class, MatrixUnit};
@@ -37,17 +37,16 @@ impl Gpu {
             eprintln!("SKIPPED: no GPU adapter, so no kernel was tested");
             return None;
         };
-        let wanted = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
         let descriptor = wgpu::DeviceDescriptor {
             required_limits: adapter.limits(),
-            required_features: adapter.features() & wanted,
+            required_features: adapter.features() & MATRIX_FEATURES,
             // SAFETY: the feature is what some of these tests are for; they compare with a plain loop.
             experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
             ..Default::default()
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("the adapter opens");
         let unit = matrix_units(0).first().copied();
-        let unit = unit.filter(|_| device.features().contains(wanted));
+        let unit = unit.filter(|_| device.features().contains(MATRIX_FEATURES));
         Some(Gpu { device, queue, unit })
     }
 

@@ -1,7 +1,8 @@
 //! Lowers products and convolutions, with what is fused behind them, to launches.
 //!
-//! Two families of kernels, since no one form is fast everywhere: [`Class::Software`] adapters want register tiles
-//! without workgroup memory, GPUs want tiles shared in workgroup memory. Both sum each element's terms in the same
+//! Families of kernels, since no one form is fast everywhere: [`Class::Software`] adapters want register tiles without
+//! workgroup memory, GPUs want tiles shared in workgroup memory, multiplied by matrix units where mixed precision is asked
+//! for; products too small for any tile have kernels of their own. All but matrix units sum each element's terms in the same
 //! order, one after the other: taps in row order, channels within. So an output pixel's value depends neither on where
 //! it stands in the picture nor on the tile shape. Long sums of weight gradients and products are split, by shape alone
 //! and alike for all tiles of a class, and the parts are then added in order: within a class, no choice of tile changes

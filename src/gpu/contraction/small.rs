@@ -50,13 +50,7 @@ pub(in crate::gpu) fn sums_rows_of(step: &Step, tensor: TensorId) -> bool {
 pub(in crate::gpu) fn lower(plan: &Plan, step: &Step, class: Class, sums: Option<TensorId>) -> Launch {
     let Extents { m, n, k, ta, tb } = extents(plan, step).expect("a product");
     let vb = !tb && n.is_multiple_of(4);
-    let lanes: usize = match class {
-        Class::Software => 8,
-        Class::Hardware | Class::Matrix(_) => 64,
-    };
     let exit = Exit::finished(step, n);
-    let mut constants = exit.constants;
-    constants.extend([("LANES", lanes as u32), ("SUMS", u32::from(sums.is_some())), ("VB", u32::from(vb))]);
     let (a, b) = (Operand::Tensor(step.inputs[0]), Operand::Tensor(step.inputs[1]));
     let mut bindings = vec![("a", a), (if vb { "b4" } else { "b" }, b)];
     bindings.extend(exit.bindings);
@@ -76,15 +70,7 @@ pub(in crate::gpu) fn lower(plan: &Plan, step: &Step, class: Class, sums: Option
         ("across", across),
         ("count", count),
     ];
-    Launch {
-        shader: "matmul_small",
-        entry: "main",
-        constants,
-        bindings,
-        params: params.map(|(name, value)| (name, Scalar::size(value))).to_vec(),
-        groups: fold(count.div_ceil(lanes)),
-        once: false,
-    }
+    launch("matmul_small", class, [sums.is_some(), vb], exit.constants, bindings, &params)
 }
 
 /// The launch of a small linear layer's backward pass: `weights` is the step of `dW = X^T dY`, `inputs` that of
@@ -103,11 +89,8 @@ pub(in crate::gpu) fn lower_backward(
         return None;
     }
     let Extents { m: width, n: outputs, k: rows, .. } = extents(plan, weights)?;
-    let lanes: usize = if class == Class::Software { 8 } else { 64 };
     let exit = Exit::finished(inputs, width);
     let vb = outputs.is_multiple_of(4);
-    let mut constants = exit.constants;
-    constants.extend([("LANES", lanes as u32), ("SUMS", u32::from(sums.is_some())), ("VB", u32::from(vb))]);
     let dy = Operand::Tensor(weights.inputs[1]);
     let mut bindings = vec![
         ("x", Operand::Tensor(weights.inputs[0])),
@@ -122,13 +105,24 @@ pub(in crate::gpu) fn lower_backward(
     let first = quads(width + usize::from(sums.is_some()), outputs);
     let count = first + quads(rows, width);
     let params = [("rows", rows), ("inputs", width), ("outputs", outputs), ("weights", first), ("count", count)];
-    Some(Launch {
-        shader: "linear_backward",
-        entry: "main",
-        constants,
-        bindings,
-        params: params.map(|(name, value)| (name, Scalar::size(value))).to_vec(),
-        groups: fold(count.div_ceil(lanes)),
-        once: false,
-    })
+    Some(launch("linear_backward", class, [sums.is_some(), vb], exit.constants, bindings, &params))
+}
+
+/// A launch of as many invocations as the last of `params` says, `count`.
+fn launch(
+    shader: &'static str,
+    class: Class,
+    [sums, vb]: [bool; 2],
+    mut constants: Vec<(&'static str, u32)>,
+    bindings: Vec<(&'static str, Operand)>,
+    params: &[(&'static str, usize)],
+) -> Launch {
+    let lanes: usize = match class {
+        Class::Software => 8,
+        Class::Hardware | Class::Matrix(_) => 64,
+    };
+    constants.extend([("LANES", lanes as u32), ("SUMS", u32::from(sums)), ("VB", u32::from(vb))]);
+    let count = params.last().map_or(0, |&(_, count)| count);
+    let params = params.iter().map(|&(name, value)| (name, Scalar::size(value))).collect();
+    Launch { shader, entry: "main", constants, bindings, params, groups: fold(count.div_ceil(lanes)), once: false }
 }

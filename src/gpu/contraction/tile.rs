@@ -145,10 +145,8 @@ pub(super) const MATRIX: &[Tile] = &[
 
 /// The shapes to choose from for an operator, the likeliest first. Empty for operators that are no contraction.
 pub(in crate::gpu) fn tiles(op: Op, class: Class) -> &'static [Tile] {
-    let contraction =
-        matches!(op, Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. } | Op::Conv2dWeightGrad(_));
     match class {
-        _ if !contraction => &[],
+        _ if !op.is_contraction() => &[],
         Class::Software => REGISTER,
         Class::Hardware => SHARED,
         Class::Matrix(_) => MATRIX,
