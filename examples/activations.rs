@@ -31,7 +31,7 @@ const BATCH: usize = 250;
 /// The norm of each layer's weight gradient at the start, and the losses of `steps` steps of gradient descent.
 fn learn(device: &Device, bend: Activation, steps: u32) -> Result<(Vec<f64>, Vec<f32>)> {
     let mut graph = Graph::new();
-    let (x, t) = (graph.input("x", &[BATCH, 784]), graph.input("t", &[BATCH]));
+    let (x, t) = (graph.input("x", &[BATCH, 784]).unwrap(), graph.input("t", &[BATCH]).unwrap());
     let mut h = x;
     for layer in 0..=HIDDEN {
         graph.layer(format!("layer {}", layer + 1));

@@ -42,7 +42,7 @@ fn median(repeats: u64, mut work: impl FnMut(u64) -> Result<()>) -> Result<f64> 
 /// Seconds and operations of a product of two square matrices, and some of its elements.
 fn product(device: &Device, side: usize, repeats: u64) -> Result<(f64, f64, Vec<f32>)> {
     let mut graph = Graph::new();
-    let (a, b) = (graph.input("a", &[side, side]), graph.input("b", &[side, side]));
+    let (a, b) = (graph.input("a", &[side, side]).unwrap(), graph.input("b", &[side, side]).unwrap());
     let c = graph.push(Op::MatMul { ta: false, tb: false }, &[a, b])?;
     graph.output(c);
     let mut program = Program::load(device, &graph, 0)?;

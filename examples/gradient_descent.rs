@@ -51,7 +51,7 @@ type Descent = (Vec<(f64, f64)>, Vec<f64>);
 fn descend(device: &Device, rule: Update, rate: f32, steps: usize) -> Result<Descent> {
     let mut graph = Graph::new();
     let p = graph.parameter("p", &[1, 2], Init::Constant(0.0), Kind::Linear)?;
-    let (a, b) = (graph.input("A", &[2, 2]), graph.input("b", &[1, 2]));
+    let (a, b) = (graph.input("A", &[2, 2]).unwrap(), graph.input("b", &[1, 2]).unwrap());
     let pa = graph.push(Op::MatMul { ta: false, tb: false }, &[p, a])?;
     let f = graph.push(Op::Loss(Loss::Mse), &[pa, b])?; // the mean of two squares: half their sum
     differentiate(&mut graph, f, None, &[])?;

@@ -85,7 +85,8 @@ fn line(device: &Device, points: &[(f64, f64)], loss: Loss, steps: u64) -> Resul
 fn loss_of(device: &Device, loss: Loss, outputs: &[f32], shape: &[usize], targets: &[f32]) -> Result<f32> {
     let mut graph = Graph::new();
     let by_class = matches!(loss, Loss::CrossEntropy(_));
-    let (x, t) = (graph.input("x", shape), graph.input("t", if by_class { &shape[..1] } else { shape }));
+    let (x, t) =
+        (graph.input("x", shape).unwrap(), graph.input("t", if by_class { &shape[..1] } else { shape }).unwrap());
     graph.push(Op::Loss(loss), &[x, t])?;
     let mut program = Program::load(device, &graph, 0)?;
     program.executor.write(program.id, x, outputs)?;

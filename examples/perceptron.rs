@@ -43,7 +43,7 @@ fn perceptron(graph: &mut Graph, x: TensorId) -> Result<[TensorId; 2]> {
 fn learn(device: &Device, targets: [f32; 4], epochs: u32) -> Result<Vec<usize>> {
     // One plan learns from one point: forward, y - t, backward, update.
     let mut graph = Graph::new();
-    let (x, t) = (graph.input("x", &[1, 2]), graph.input("t", &[1, 1]));
+    let (x, t) = (graph.input("x", &[1, 2]).unwrap(), graph.input("t", &[1, 1]).unwrap());
     let [z, y] = perceptron(&mut graph, x)?;
     let minus_t = graph.push(Op::Scale(-1.0), &[t])?;
     let mistake = graph.push(Op::Add, &[y, minus_t])?;
@@ -53,7 +53,7 @@ fn learn(device: &Device, targets: [f32; 4], epochs: u32) -> Result<Vec<usize>> 
 
     // Another plan answers for all four. Both are loaded into one executor, which holds one `w` and one `b` for both.
     let mut graph = Graph::new();
-    let all = graph.input("x", &[4, 2]);
+    let all = graph.input("x", &[4, 2]).unwrap();
     let [_, answers] = perceptron(&mut graph, all)?;
     graph.output(answers);
     let answer = Arc::new(Plan::new(&graph, Options::default())?);

@@ -69,7 +69,7 @@ impl Device {
         let names: Vec<String> = adapters.iter().map(|a| format!("{} ({})", a.index, a.name)).collect();
         let there =
             if names.is_empty() { "no adapter was found".into() } else { format!("there are {}", names.join(", ")) };
-        Err(Error::Device(format!("--device {request}: no such device; {there}, and `cpu`")))
+        Err(Error::device(format!("--device {request}: no such device; {there}, and `cpu`")))
     }
 
     /// The device with tile shapes from elsewhere; nothing changes for the processor.
@@ -87,7 +87,7 @@ impl Device {
     pub fn with_precision(self, precision: Precision) -> Result<Device> {
         match (self, precision) {
             (Device::Cpu, Precision::F32) => Ok(Device::Cpu),
-            (Device::Cpu, Precision::Mixed) => Err(Error::Device("the CPU executor computes in f32 only".into())),
+            (Device::Cpu, Precision::Mixed) => Err(Error::device("computes in f32 only").on("CPU")),
             (Device::Gpu(adapter, kernels), _) => {
                 if precision == Precision::Mixed {
                     gpu::mixed(adapter.index)?;

@@ -41,6 +41,7 @@ mod files;
 pub mod gpu;
 pub mod graph;
 pub mod image;
+pub mod memory;
 pub mod models;
 pub mod network;
 pub mod predict;

@@ -23,7 +23,7 @@ impl Build {
     }
 
     fn with(&mut self, shape: &[usize], values: Vec<f64>) -> TensorId {
-        let tensor = self.graph.input("input", shape);
+        let tensor = self.graph.input("input", shape).unwrap();
         self.inputs.push((tensor, values));
         tensor
     }

@@ -33,7 +33,7 @@ fn updating(sizes: [usize; 2], rule: Update, clip: Option<f32>) -> (Graph, Vec<T
     let mut sum = None;
     for (i, n) in sizes.into_iter().enumerate() {
         let p = g.parameter(&format!("p{i}"), &[1, n], Init::Constant(0.0), Kind::Plain).unwrap();
-        let x = g.input("g", &[1, n]);
+        let x = g.input("g", &[1, n]).unwrap();
         inputs.push(x);
         let y = g.push(Op::MatMul { ta: false, tb: true }, &[p, x]).unwrap();
         sum = Some(match sum {
@@ -41,7 +41,7 @@ fn updating(sizes: [usize; 2], rule: Update, clip: Option<f32>) -> (Graph, Vec<T
             Some(before) => g.push(Op::Add, &[before, y]).unwrap(),
         });
     }
-    let dy = g.input("dy", &[1, 1]);
+    let dy = g.input("dy", &[1, 1]).unwrap();
     inputs.push(dy);
     differentiate(&mut g, sum.unwrap(), Some(dy), &[]).unwrap();
     optimize(&mut g, rule, clip, Some(0.9)).unwrap();
@@ -139,7 +139,7 @@ fn gradients_that_are_no_numbers_change_nothing() {
 fn a_label_out_of_range_makes_the_loss_nan() {
     let Some(mut device) = gpu::open() else { return };
     let mut g = Graph::new();
-    let (x, t) = (g.input("x", &[2, 3]), g.input("t", &[2]));
+    let (x, t) = (g.input("x", &[2, 3]).unwrap(), g.input("t", &[2]).unwrap());
     let loss = g.push(Op::Loss(Loss::CrossEntropy(0.0)), &[x, t]).unwrap();
     g.output(loss);
     let plan = load(&mut device, &g, Options::default());
@@ -155,8 +155,8 @@ fn running_statistics() {
     let Some(mut device) = gpu::open_inspected() else { return };
     let mut noise = Noise(8);
     let mut g = Graph::new();
-    let x = g.input("x", &[500, 7]);
-    let statistics = g.statistics("norm", 7);
+    let x = g.input("x", &[500, 7]).unwrap();
+    let statistics = g.statistics("norm", 7).unwrap();
     let y = g.push(Op::Standardize { epsilon: 1e-3 }, &[x, statistics]).unwrap();
     g.push_effect(Op::TrackStatistics { momentum: 0.1 }, &[x, statistics]).unwrap();
     g.output(y);
@@ -185,9 +185,9 @@ fn rows_are_drawn_bit_for_bit() {
     let Some(mut device) = gpu::open_inspected() else { return };
     let rows = 1237;
     let mut g = Graph::new();
-    let features = g.dataset(Store::Features, &[rows, 5]);
-    let bytes = g.dataset(Store::FeatureBytes, &[rows, 301]);
-    let targets = g.dataset(Store::Targets, &[rows]);
+    let features = g.dataset(Store::Features, &[rows, 5]).unwrap();
+    let bytes = g.dataset(Store::FeatureBytes, &[rows, 301]).unwrap();
+    let targets = g.dataset(Store::Targets, &[rows]).unwrap();
     let drawn = [features, bytes, targets].map(|store| g.push(Op::SampleRows { batch: 130 }, &[store]).unwrap());
     drawn.iter().for_each(|&t| g.output(t));
     let mut noise = Noise(9);
@@ -234,10 +234,10 @@ fn patches_are_drawn_bit_for_bit() {
         high.extend((0..size * scale * scale).map(|_| noise.word() as u8));
     }
     let mut g = Graph::new();
-    let index = g.dataset(Store::Table, &[table.len(), 5]);
+    let index = g.dataset(Store::Table, &[table.len(), 5]).unwrap();
     let stores =
         [(Store::Low, low.len(), 1, false), (Store::High, high.len(), scale, true)].map(|(store, len, scale, high)| {
-            let pixels = g.dataset(store, &[len / channels, channels]);
+            let pixels = g.dataset(store, &[len / channels, channels]).unwrap();
             let op = Op::SamplePatches { batch: 33, patch: side, scale, high };
             let drawn = g.push(op, &[pixels, index]).unwrap();
             g.output(drawn);
@@ -267,7 +267,7 @@ fn what_a_device_cannot_hold_is_refused_with_a_remedy() {
     let mut device = Gpu::with_limits(index, limits.clone()).unwrap();
     let mut g = Graph::new();
     g.layer("wide layer");
-    let x = g.input("picture", &[200, 200]);
+    let x = g.input("picture", &[200, 200]).unwrap();
     let y = g.push(Op::Scale(2.0), &[x]).unwrap();
     g.output(y);
     let plan = std::sync::Arc::new(wgrad::graph::Plan::new(&g, Options::default()).unwrap());
@@ -283,14 +283,14 @@ fn what_a_device_cannot_hold_is_refused_with_a_remedy() {
 /// A network of two convolutions, one of them transposed, in use or in training.
 fn convolutions(train: bool) -> (Graph, TensorId, TensorId) {
     let mut g = Graph::new();
-    let x = g.input("x", &[1, 9, 7, 3]);
+    let x = g.input("x", &[1, 9, 7, 3]).unwrap();
     let first = g.parameter("first", &[3, 3, 3, 5], Init::Constant(0.0), Kind::Conv).unwrap();
     let bias = g.parameter("bias", &[5], Init::Constant(0.0), Kind::Plain).unwrap();
     let second = g.parameter("second", &[4, 4, 2, 5], Init::Constant(0.0), Kind::ConvTranspose).unwrap();
     let h = g.conv2d(x, first, bias, Window { kernel: 3, stride: 1, padding: 1 }).unwrap();
     let y = g.conv_transpose2d(h, second, Window { kernel: 4, stride: 2, padding: 1 }, 0).unwrap();
     if train {
-        let t = g.input("t", g.shape(y).extents().to_vec().as_slice());
+        let t = g.input("t", g.shape(y).extents().to_vec().as_slice()).unwrap();
         let loss = g.push(Op::Loss(Loss::Mse), &[y, t]).unwrap();
         differentiate(&mut g, loss, None, &[]).unwrap();
         let rule = Update::Sgd { momentum: 0.0, nesterov: false, decay: 0.0 };

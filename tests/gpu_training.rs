@@ -17,8 +17,8 @@ const BATCH: usize = 64;
 fn classifier() -> (Arc<Plan>, TensorId) {
     let mut g = Graph::new();
     g.layer("data");
-    let features = g.dataset(Store::Features, &[ROWS, 2]);
-    let targets = g.dataset(Store::Targets, &[ROWS]);
+    let features = g.dataset(Store::Features, &[ROWS, 2]).unwrap();
+    let targets = g.dataset(Store::Targets, &[ROWS]).unwrap();
     let mut h = g.push(Op::SampleRows { batch: BATCH }, &[features]).unwrap();
     let t = g.push(Op::SampleRows { batch: BATCH }, &[targets]).unwrap();
     for (i, (from, to)) in [(2, 16), (16, 16), (16, 3)].into_iter().enumerate() {
@@ -124,7 +124,7 @@ fn a_larger_store_of_a_later_plan_keeps_what_was_written() {
     let Some(mut gpu) = gpu::open() else { return };
     let copy = |rows: usize| {
         let mut g = Graph::new();
-        let store = g.dataset(Store::Targets, &[rows]);
+        let store = g.dataset(Store::Targets, &[rows]).unwrap();
         let drawn = g.push(Op::SampleRows { batch: 4 }, &[store]).unwrap();
         g.output(drawn);
         (Arc::new(Plan::new(&g, Options::default()).unwrap()), drawn)

@@ -21,7 +21,7 @@ const NOTHING: Option<Duration> = Some(Duration::ZERO);
 /// are split.
 fn step() -> (Arc<Plan>, [TensorId; 2]) {
     let mut graph = Graph::new();
-    let (x, t) = (graph.input("x", &[2, 16, 16, 16]), graph.input("t", &[2, 16, 16, 16]));
+    let (x, t) = (graph.input("x", &[2, 16, 16, 16]).unwrap(), graph.input("t", &[2, 16, 16, 16]).unwrap());
     let mut y = x;
     for name in ["first", "second"] {
         let w = graph.parameter(name, &[3, 3, 16, 16], Init::Constant(0.0), Kind::Conv).unwrap();

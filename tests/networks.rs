@@ -37,7 +37,7 @@ struct Network {
 /// A convolutional network: every kind of layer that shares an epilogue or a slot in practice.
 fn network(layers: &[Layer], size: [usize; 4]) -> Network {
     let mut g = Graph::new();
-    let x = g.input("x", &size);
+    let x = g.input("x", &size).unwrap();
     let mut h = x;
     for (i, &(kind, a, b)) in layers.iter().enumerate() {
         g.layer(format!("layer {i}"));
@@ -76,7 +76,7 @@ fn network(layers: &[Layer], size: [usize; 4]) -> Network {
     let c = g.shape(h).columns();
     let scale = g.parameter("scale", &[c], Init::Constant(1.0), Kind::Plain).unwrap();
     let y = g.push(Op::Multiply, &[h, scale]).unwrap();
-    let t = g.input("t", g.shape(y).extents());
+    let t = g.input("t", g.shape(y).extents()).unwrap();
     let loss = g.push(Op::Loss(Loss::Charbonnier(0.1)), &[y, t]).unwrap();
     differentiate(&mut g, loss, None, &[]).unwrap();
     optimize(&mut g, Update::Sgd { momentum: 0.9, nesterov: true, decay: 0.01 }, Some(1.0), Some(0.5)).unwrap();
@@ -86,7 +86,7 @@ fn network(layers: &[Layer], size: [usize; 4]) -> Network {
 /// An MLP of these widths with an activation between its layers.
 fn perceptron(widths: &[usize], batch: usize, activation: Activation) -> Network {
     let mut g = Graph::new();
-    let x = g.input("x", &[batch, widths[0]]);
+    let x = g.input("x", &[batch, widths[0]]).unwrap();
     let mut h = x;
     for (i, pair) in widths.windows(2).enumerate() {
         g.layer(format!("layer {i}"));
@@ -97,7 +97,7 @@ fn perceptron(widths: &[usize], batch: usize, activation: Activation) -> Network
             h = g.activate(h, activation).unwrap();
         }
     }
-    let t = g.input("t", g.shape(h).extents());
+    let t = g.input("t", g.shape(h).extents()).unwrap();
     let loss = g.push(Op::Loss(Loss::Mse), &[h, t]).unwrap();
     differentiate(&mut g, loss, None, &[]).unwrap();
     let rule = Update::Adam { beta1: 0.9, beta2: 0.99, epsilon: 0.01, decay: 0.01, decoupled: true };
@@ -220,9 +220,9 @@ fn threads_do_not_change_a_bit() {
 fn clipping_bounds_and_non_finite_gradients_skip() {
     let mut g = Graph::new();
     let p = g.parameter("p", &[1, 2], Init::Constant(0.0), Kind::Plain).unwrap();
-    let x = g.input("x", &[1, 2]);
+    let x = g.input("x", &[1, 2]).unwrap();
     let y = g.push(Op::MatMul { ta: false, tb: true }, &[p, x]).unwrap();
-    let dy = g.input("dy", &[1, 1]);
+    let dy = g.input("dy", &[1, 1]).unwrap();
     differentiate(&mut g, y, Some(dy), &[]).unwrap();
     optimize(&mut g, Update::Sgd { momentum: 0.0, nesterov: false, decay: 0.0 }, Some(1.0), None).unwrap();
     let mut cpu = Cpu::<f64>::new();
@@ -244,7 +244,7 @@ fn a_tile_equals_its_part_of_the_whole_bit_for_bit() {
     for (ci, co, k) in [(1, 8, 5), (3, 32, 3), (8, 1, 5), (32, 1, 3), (12, 4, 3), (64, 12, 3), (16, 8, 1), (9, 1, 1)] {
         let run = |h: usize, w: usize, x: &[f32]| {
             let mut g = Graph::new();
-            let input = g.input("x", &[1, h, w, ci]);
+            let input = g.input("x", &[1, h, w, ci]).unwrap();
             let weights = g.parameter("w", &[k, k, ci, co], Init::Constant(0.0), Kind::Conv).unwrap();
             let bias = g.parameter("b", &[co], Init::Constant(0.0), Kind::Plain).unwrap();
             let window = Window { kernel: k, stride: 1, padding: k / 2 };

@@ -72,25 +72,25 @@ impl Workload {
         let mut b = Builder::default();
         match self {
             Workload::Matmul(n) => {
-                let (x, w) = (b.input(1, &[n, n], &[n, n]), b.input(2, &[n, n], &[n, n]));
+                let (x, w) = (b.input(1, &[n, n], &[n, n])?, b.input(2, &[n, n], &[n, n])?);
                 let y = b.graph.push(Op::MatMul { ta: false, tb: false }, &[x, w])?;
                 Ok(b.finish(y))
             }
             Workload::Mlp(n) => {
-                let x = b.input(1000, &[n, 784], &[n, 784]);
+                let x = b.input(1000, &[n, 784], &[n, 784])?;
                 let y = b.mlp(x, &[784, 512, 512, 10])?;
                 let labels = (0..n).map(|i| (i * 7 % 10) as f32).collect();
-                let t = b.given(&[n], labels);
+                let t = b.given(&[n], labels)?;
                 b.train(y, t, Loss::CrossEntropy(0.0), ADAM)
             }
             Workload::Tiny => {
-                let x = b.input(1000, &[32, 2], &[32, 2]);
+                let x = b.input(1000, &[32, 2], &[32, 2])?;
                 let y = b.mlp(x, &[2, 32, 32, 1])?;
-                let t = b.given(&[32, 1], (0..32).map(|i| (i % 2) as f32).collect());
+                let t = b.given(&[32, 1], (0..32).map(|i| (i % 2) as f32).collect())?;
                 b.train(y, t, Loss::BceWithLogits, Update::Sgd { momentum: 0.0, nesterov: false, decay: 0.0 })
             }
             Workload::Fsrcnn => {
-                let mut h = b.input(1000, &[16, 32, 32, 1], &[16, 1, 32, 32]);
+                let mut h = b.input(1000, &[16, 32, 32, 1], &[16, 1, 32, 32])?;
                 let mut layers = vec![(1, 56, 5), (56, 12, 1)];
                 layers.extend([(12, 12, 3); 4]);
                 layers.push((12, 56, 1));
@@ -103,17 +103,17 @@ impl Workload {
                 let y = b.graph.conv_transpose2d(h, w, Window { kernel: 9, stride: 2, padding: 4 }, 1)?;
                 let bias = b.vector(1, 22)?;
                 let y = b.graph.push(Op::BiasAdd, &[y, bias])?;
-                let t = b.input(1001, &[16, 64, 64, 1], &[16, 1, 64, 64]);
+                let t = b.input(1001, &[16, 64, 64, 1], &[16, 1, 64, 64])?;
                 b.train(y, t, Loss::Mse, ADAM)
             }
             Workload::Shuffle => {
-                let x = b.input(1000, &[16, 48, 48, 3], &[16, 3, 48, 48]);
+                let x = b.input(1000, &[16, 48, 48, 3], &[16, 3, 48, 48])?;
                 let y = b.shuffle(x)?;
-                let t = b.input(1001, &[16, 96, 96, 3], &[16, 3, 96, 96]);
+                let t = b.input(1001, &[16, 96, 96, 3], &[16, 3, 96, 96])?;
                 b.train(y, t, Loss::Mae, ADAM)
             }
             Workload::Infer(h, w) => {
-                let x = b.input(1000, &[1, h, w, 3], &[1, 3, h, w]);
+                let x = b.input(1000, &[1, h, w, 3], &[1, 3, h, w])?;
                 let y = b.shuffle(x)?;
                 Ok(b.finish(y))
             }
@@ -161,7 +161,7 @@ struct Builder {
 
 impl Builder {
     /// An input filled in the order of the other programs' layout (NCHW for pictures).
-    fn input(&mut self, seed: u32, shape: &[usize], theirs: &[usize]) -> TensorId {
+    fn input(&mut self, seed: u32, shape: &[usize], theirs: &[usize]) -> Result<TensorId> {
         let values = fill(seed, shape.iter().product(), 1.0);
         let values = match *theirs {
             [n, c, h, w] => {
@@ -177,10 +177,10 @@ impl Builder {
         self.given(shape, values)
     }
 
-    fn given(&mut self, shape: &[usize], values: Vec<f32>) -> TensorId {
-        let tensor = self.graph.input(&format!("input {}", self.inputs.len()), shape);
+    fn given(&mut self, shape: &[usize], values: Vec<f32>) -> Result<TensorId> {
+        let tensor = self.graph.input(&format!("input {}", self.inputs.len()), shape)?;
         self.inputs.push((tensor, values));
-        tensor
+        Ok(tensor)
     }
 
     fn parameter(&mut self, shape: &[usize], kind: Kind, index: usize) -> Result<TensorId> {

@@ -48,12 +48,12 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console, started: I
     let chosen: Vec<Workload> = workloads().into_iter().filter(|w| fits(&w.name())).collect();
     if chosen.is_empty() {
         let names: Vec<String> = workloads().into_iter().map(Workload::name).collect();
-        return Err(Error::Input(format!("no workload has that name; there are {}", names.join(", "))));
+        return Err(Error::input(format!("no workload has that name; there are {}", names.join(", "))));
     }
     if arguments.cold {
         let [workload] = chosen[..] else {
             let names: Vec<String> = chosen.into_iter().map(Workload::name).collect();
-            return Err(Error::Input(format!("--cold times one workload; these fit: {}", names.join(", "))));
+            return Err(Error::input(format!("--cold times one workload; these fit: {}", names.join(", "))));
         };
         return from_nothing(workload, &console.device(common)?, arguments.json, started);
     }
@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console, started: I
     }
     if let Some(path) = &arguments.plot {
         plot(&rows, &devices)
-            .map_err(|e| Error::Input(format!("{}: {e}", path.display())))
+            .map_err(|e| Error::input(format!("{}: {e}", path.display())))
             .and_then(|svg| std::fs::write(path, svg).map_err(|e| Error::Io { path: path.clone(), source: e }))?;
     }
     let failed = rows.iter().flat_map(|row| &row.results).any(|result| result.is_err());

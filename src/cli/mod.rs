@@ -152,8 +152,8 @@ fn code(outcome: &Result<Outcome>, console: &Console) -> u8 {
     };
     console.error(&error.to_string());
     match error {
-        Error::Input(_) | Error::Io { .. } => 2,
-        Error::Device(_) => 3,
+        Error::Input { .. } | Error::Io { .. } => 2,
+        Error::Device { .. } => 3,
         // Execution, NonFinite, and what the library may add: the work began and failed.
         _ => 1,
     }

@@ -30,7 +30,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
     let chosen = common.find()?.with_precision(common.precision.unwrap_or_default())?;
     if arguments.checked && chosen == Device::Cpu {
-        return Err(Error::Input("--checked is for GPUs; the CPU executor checks every index as it is".into()));
+        return Err(Error::input("--checked is for GPUs; the CPU executor checks every index as it is"));
     }
     console.note(&format!("{} against the formulas in f64", chosen.describe()));
     let effort = Effort { only: arguments.only.clone(), seed: arguments.seed, rounds: arguments.rounds };

@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 use parallel::Lanes;
 pub use real::Real;
 use step::Context;
@@ -44,6 +44,7 @@ pub struct Cpu<T: Real> {
     losses: Vec<f32>,
     pool: Option<rayon::ThreadPool>,
     poison: bool,
+    memory: u64,
 }
 
 struct Loaded<T> {
@@ -65,6 +66,7 @@ impl<T: Real> Default for Cpu<T> {
             losses: Vec::new(),
             pool: None,
             poison: false,
+            memory: memory::limit(),
         }
     }
 }
@@ -81,13 +83,19 @@ impl<T: Real> Cpu<T> {
     /// When the threads cannot be started.
     pub fn with_threads(threads: usize) -> Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|e| Error::Device(format!("{threads} threads could not be started: {e}")))?;
+        let pool = pool.map_err(|e| Error::device(format!("{threads} threads could not be started: {e}")))?;
         Ok(Cpu { pool: Some(pool), ..Self::default() })
     }
 
     /// Fills every output with NaN before its step, so that an element left unwritten shows. For tests.
     pub fn poisoned(mut self) -> Self {
         self.poison = true;
+        self
+    }
+
+    /// Refuses plans with which the executor would hold more than `bytes`, instead of [`memory::limit`].
+    pub fn with_memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
         self
     }
 
@@ -133,6 +141,20 @@ impl<T: Real> Cpu<T> {
             _ => return Err(Error::input(format!("`{}` is neither an input nor state", known.name))),
         }
         Ok(())
+    }
+
+    /// Bytes the executor will hold once it has loaded a plan: `held` elements of slots, `lane` of working memory for each
+    /// thread and `shared` for all, beside arenas and stores.
+    fn predicted(&self, plan: &Plan, held: usize, lane: usize, shared: usize) -> u64 {
+        let beyond = |want: usize, have: usize| want.saturating_sub(have) as u64;
+        let lanes = lane as u64 * (self.threads() as u64 + 1);
+        let arenas = plan.arenas.iter().map(|&a| beyond(plan.layout.len(a), self.arenas[a as usize].len()));
+        let elements = held as u64 + arenas.sum::<u64>() + beyond(shared, self.shared.len());
+        let elements = elements + lanes.saturating_sub(self.lanes.len() as u64);
+        let stores = plan.stores().map(|(store, len)| (store.width() * len) as u64).sum::<u64>();
+        self.allocated() - self.stores.len() as u64
+            + stores.max(self.stores.len() as u64)
+            + elements.saturating_mul(size_of::<T>() as u64)
     }
 
     fn arena(&mut self, arena: Arena) -> Result<&mut Vec<T>> {
@@ -200,17 +222,8 @@ impl<T: Real> Executor for Cpu<T> {
     }
 
     fn load(&mut self, plan: Arc<Plan>) -> Result<PlanId> {
-        match &self.layout {
-            Some(layout) if *layout != plan.layout => {
-                return Err(Error::input("the plan has other parameters than those loaded before"));
-            }
-            _ => self.layout = Some(plan.layout.clone()),
-        }
-        for &arena in &plan.arenas {
-            self.arenas[arena as usize].resize(plan.layout.len(arena), T::ZERO);
-        }
-        for (store, len) in plan.stores() {
-            self.stores.reserve(store, len);
+        if self.layout.as_ref().is_some_and(|layout| *layout != plan.layout) {
+            return Err(Error::input("the plan has other parameters than those loaded before"));
         }
         let threads = self.threads();
         let (mut lane, mut shared) = (0, 0);
@@ -218,11 +231,19 @@ impl<T: Real> Executor for Cpu<T> {
             let (own, common) = step::memory(&plan, step);
             (lane, shared) = (lane.max(own), shared.max(common));
         }
+        let held: usize = plan.slots.iter().sum();
+        memory::check(self.predicted(&plan, held, lane, shared), self.memory).map_err(|e| e.on("CPU"))?;
+        self.layout = Some(plan.layout.clone());
+        for &arena in &plan.arenas {
+            self.arenas[arena as usize].resize(plan.layout.len(arena), T::ZERO);
+        }
+        for (store, len) in plan.stores() {
+            self.stores.reserve(store, len);
+        }
         self.lanes.reserve(threads, lane);
         if self.shared.len() < shared {
             self.shared.resize(shared, T::ZERO);
         }
-        let held: usize = plan.slots.iter().sum();
         let loaded = Loaded {
             slots: plan.slots.iter().map(|&len| vec![T::ZERO; len]).collect(),
             loss: plan.loss(),

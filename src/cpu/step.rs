@@ -122,7 +122,7 @@ pub(super) fn memory(plan: &Plan, step: &Step) -> (usize, usize) {
 pub(super) fn compute<T: Real>(cx: &Context<T>, step: &Step, out: &mut [T], shared: &mut [T]) {
     let x = |i: usize| cx.get(step.inputs[i]);
     let shape = |i: usize| cx.shape(step.inputs[i]);
-    let output = step.output.map_or(Shape::new(&[1]), |t| cx.shape(t));
+    let output = step.output.map_or(Shape::vector(1), |t| cx.shape(t));
     let columns = output.columns();
     let convolution = || geometry(cx.plan, step).expect("a convolution");
     match step.op {

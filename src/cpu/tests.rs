@@ -28,7 +28,7 @@ fn close(got: &[f64], want: &[f64]) {
 #[test]
 fn rows_come_in_the_shuffled_order_and_wrap_into_the_next_epoch() {
     let mut g = Graph::new();
-    let (bytes, targets) = (g.dataset(Store::FeatureBytes, &[8, 3]), g.dataset(Store::Targets, &[8]));
+    let (bytes, targets) = (g.dataset(Store::FeatureBytes, &[8, 3]).unwrap(), g.dataset(Store::Targets, &[8]).unwrap());
     let x = g.push(Op::SampleRows { batch: 4 }, &[bytes]).unwrap();
     let t = g.push(Op::SampleRows { batch: 4 }, &[targets]).unwrap();
     g.output(x);
@@ -58,8 +58,9 @@ fn patches_of_both_stores_stay_aligned() {
         high.extend((0..4 * w * h).map(|i| (first + i / (2 * w) / 2 * w + i % (2 * w) / 2) as u8));
     }
     let mut g = Graph::new();
-    let (small, large) = (g.dataset(Store::Low, &[low.len(), 1]), g.dataset(Store::High, &[high.len(), 1]));
-    let entries = g.dataset(Store::Table, &[2, 5]);
+    let (small, large) =
+        (g.dataset(Store::Low, &[low.len(), 1]).unwrap(), g.dataset(Store::High, &[high.len(), 1]).unwrap());
+    let entries = g.dataset(Store::Table, &[2, 5]).unwrap();
     let sample = |scale, high| Op::SamplePatches { batch: 9, patch: 3, scale, high };
     let x = g.push(sample(1, false), &[small, entries]).unwrap();
     let t = g.push(sample(2, true), &[large, entries]).unwrap();
@@ -88,8 +89,8 @@ fn patches_of_both_stores_stay_aligned() {
 #[test]
 fn statistics_follow_the_batch_and_standardize_with_them() {
     let mut g = Graph::new();
-    let x = g.input("x", &[4, 2]);
-    let statistics = g.statistics("norm", 2);
+    let x = g.input("x", &[4, 2]).unwrap();
+    let statistics = g.statistics("norm", 2).unwrap();
     let y = g.push(Op::Standardize { epsilon: 0.5 }, &[x, statistics]).unwrap();
     g.push_effect(Op::TrackStatistics { momentum: 0.25 }, &[x, statistics]).unwrap();
     g.output(y);
@@ -110,7 +111,7 @@ fn statistics_follow_the_batch_and_standardize_with_them() {
 fn scaled(clip: Option<f32>) -> (Graph, TensorId) {
     let mut g = Graph::new();
     let p = g.parameter("p", &[1, 1], Init::Constant(0.0), Kind::Plain).unwrap();
-    let t = g.input("t", &[1, 1]);
+    let t = g.input("t", &[1, 1]).unwrap();
     let y = g.push(Op::Scale(1.0), &[p]).unwrap();
     let loss = g.push(Op::Loss(Loss::Mse), &[y, t]).unwrap();
     differentiate(&mut g, loss, None, &[]).unwrap();
@@ -135,7 +136,7 @@ fn the_loss_scale_multiplies_gradients_and_leaves_updates_alone() {
 #[test]
 fn dropout_keeps_its_share_and_its_mean() {
     let mut g = Graph::new();
-    let x = g.input("x", &[200, 200]);
+    let x = g.input("x", &[200, 200]).unwrap();
     let y = g.push(Op::Dropout { rate: 0.25, stream: 1 }, &[x]).unwrap();
     g.output(y);
     let (mut cpu, id) = load(&g);
@@ -165,4 +166,21 @@ fn what_does_not_fit_is_refused() {
     assert!(cpu.load(other).is_err(), "another layout");
     cpu.unload(id);
     assert!(cpu.run(id, &[CLOCK]).is_err());
+}
+
+#[test]
+fn a_plan_that_needs_more_than_there_is_is_refused_before_anything_is_made() {
+    let mut g = Graph::new();
+    let x = g.input("x", &[1 << 20]).unwrap();
+    let y = g.push(Op::Scale(2.0), &[x]).unwrap();
+    g.output(y);
+    let plan = std::sync::Arc::new(Plan::new(&g, Options::default()).unwrap());
+    let mut cpu = Cpu::<f32>::new().with_memory(7 << 20);
+    let before = cpu.allocated();
+    let error = cpu.load(plan.clone()).unwrap_err().to_string();
+    for word in ["CPU", "8.0 MiB", "7.0 MiB", "lower the batch"] {
+        assert!(error.contains(word), "{error}");
+    }
+    assert_eq!(cpu.allocated(), before);
+    assert!(Cpu::<f32>::new().with_memory(9 << 20).load(plan).is_ok());
 }

@@ -76,7 +76,7 @@ impl Context {
                 mib(size),
                 mib(limit)
             );
-            return Err(Error::Device(message));
+            return Err(Error::device(message).on(&self.info.name));
         }
         self.created.fetch_add(1, Ordering::Relaxed);
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -88,7 +88,10 @@ impl Context {
         });
         match pollster::block_on(memory.pop()) {
             None => Ok(buffer),
-            Some(_) => Err(Error::Device(format!("the device has no {} left for `{label}`; {REMEDY}", mib(size)))),
+            Some(_) => {
+                let why = format!("no {} left for `{label}`; {REMEDY}", mib(size));
+                Err(Error::device(why).on(&self.info.name))
+            }
         }
     }
 
@@ -134,7 +137,7 @@ impl Context {
     }
 
     fn compile(&self, (shader, entry, constants): &Key) -> Result<Pipeline> {
-        let fail = |message: String| Error::Execution { step: format!("kernel {shader}::{entry}"), message };
+        let fail = |message: String| Error::execution(format!("kernel {shader}::{entry}"), message).on(&self.info.name);
         let mut source = assemble(shader, constants).map_err(fail)?;
         let here = |plant: &&Plant| plant.shader.is_empty() || plant.shader == *shader;
         if let Some(plant) = self.options.plant.as_ref().filter(here) {
@@ -161,11 +164,11 @@ impl Context {
         let most = limits.max_compute_invocations_per_workgroup;
         if buffers > have {
             let why = format!("the kernel {kernel} needs {buffers} storage buffers; this device binds {have}");
-            return Err(Error::Device(format!("{why}; use another device or `--device cpu`")));
+            return Err(Error::device(format!("{why}; use another device or `--device cpu`")).on(&self.info.name));
         }
         if invocations > most {
             let why = format!("the kernel {kernel} runs {invocations} invocations abreast; this device allows {most}");
-            return Err(Error::Device(format!("{why}; use another device or `--device cpu`")));
+            return Err(Error::device(format!("{why}; use another device or `--device cpu`")).on(&self.info.name));
         }
         Ok(())
     }
@@ -217,7 +220,7 @@ impl Context {
     pub(super) fn check(&self, step: &str) -> Result<()> {
         match self.failures.take() {
             None => Ok(()),
-            Some(message) => Err(Error::Execution { step: step.into(), message }),
+            Some(message) => Err(Error::execution(step, message).on(&self.info.name)),
         }
     }
 
@@ -226,12 +229,12 @@ impl Context {
         let timeout = Some(self.options.timeout);
         let waited = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout });
         self.check(step)?;
-        waited.map(|_| ()).map_err(|error| Error::Execution {
-            step: step.into(),
-            message: match error {
+        waited.map(|_| ()).map_err(|error| {
+            let message = match error {
                 wgpu::PollError::Timeout => format!("no answer within {} s", self.options.timeout.as_secs()),
                 wgpu::PollError::WrongSubmissionIndex(..) => error.to_string(),
-            },
+            };
+            Error::execution(step, message).on(&self.info.name)
         })
     }
 
@@ -251,7 +254,7 @@ impl Context {
             staging.slice(..len).map_async(wgpu::MapMode::Read, |_| {});
             self.wait(Some(index), what)?;
             let view = staging.slice(..len).get_mapped_range();
-            let view = view.map_err(|e| Error::Execution { step: what.into(), message: e.to_string() })?;
+            let view = view.map_err(|e| Error::execution(what, e.to_string()).on(&self.info.name))?;
             all.extend_from_slice(&view);
             drop(view);
             staging.unmap();

@@ -70,6 +70,9 @@ pub struct GpuOptions {
     pub checked: bool,
     /// Limits to ask for instead of the adapter's own; tests use it to stand in for small devices.
     pub limits: Option<wgpu::Limits>,
+    /// Most bytes to hold on the device, where that is less than it has; a device that shares the machine's memory never
+    /// holds more than [`crate::memory::limit`].
+    pub memory: Option<u64>,
     /// Fills every result with NaN before it is computed and puts guard zones behind buffers, for tests.
     pub inspect: bool,
     /// Tile shape of all products and convolutions, one of [`super::tile_names`], instead of the device's own choice.
@@ -91,6 +94,7 @@ impl Default for GpuOptions {
             precision: Precision::F32,
             checked: false,
             limits: None,
+            memory: None,
             inspect: false,
             tile: None,
             tuning: Tuning::default(),
@@ -223,7 +227,7 @@ pub(super) fn open(index: usize, options: &GpuOptions) -> Result<Opened> {
     let Some(adapter) = all.get(index) else {
         let names: Vec<String> = all.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.get_info().name)).collect();
         let known = if names.is_empty() { "there is none".into() } else { names.join(", ") };
-        return Err(Error::Device(format!("no GPU adapter has number {index} ({known})")));
+        return Err(Error::device(format!("no GPU adapter has number {index} ({known})")));
     };
     let info = info(index, adapter);
     let limits = options.limits.clone().unwrap_or_else(|| adapter.limits());
@@ -243,7 +247,7 @@ pub(super) fn open(index: usize, options: &GpuOptions) -> Result<Opened> {
         ..Default::default()
     };
     let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
-        .map_err(|e| Error::Device(format!("`{}` cannot be opened: {e}", info.name)))?;
+        .map_err(|e| Error::device(format!("cannot be opened: {e}")).on(&info.name))?;
     let failures = Failures::default();
     // The default handler aborts the program.
     let uncaptured = failures.clone();

@@ -12,7 +12,7 @@ use super::tune::Tuner;
 use super::{mixed, profile};
 use crate::executor::{Executor, PlanId, Precision};
 use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// A GPU with the state of one network.
 pub struct Gpu {
@@ -77,7 +77,7 @@ impl Gpu {
         all.iter().find(|a| a.name.to_lowercase().contains(&wanted)).map(|a| a.index).ok_or_else(|| {
             let names: Vec<&str> = all.iter().map(|a| a.name.as_str()).collect();
             let known = if names.is_empty() { "none".into() } else { names.join(", ") };
-            Error::Device(format!("no GPU adapter's name contains `{part}`; there is {known}"))
+            Error::device(format!("no GPU adapter's name contains `{part}`; there is {known}"))
         })
     }
 
@@ -112,7 +112,7 @@ impl Gpu {
             let intact = bytemuck::pod_collect_to_vec::<u8, u32>(&bytes).iter().all(|&w| w == GUARD_WORD);
             if !self.context.options.inspect || !intact {
                 let message = format!("a kernel wrote past the end of slot {i}");
-                return Err(Error::Execution { step: "guard zones".into(), message });
+                return Err(Error::execution("guard zones", message).on(&self.context.info.name));
             }
         }
         Ok(())
@@ -131,6 +131,27 @@ impl Gpu {
     #[doc(hidden)]
     pub fn lose(&self) {
         self.context.device.destroy();
+    }
+
+    /// Bytes that the device may hold: what was stated, and where it shares the machine's memory, what the machine has.
+    fn memory(&self) -> u64 {
+        let shares = match self.context.info.kind {
+            AdapterKind::Software | AdapterKind::Integrated => true,
+            AdapterKind::Discrete | AdapterKind::Virtual | AdapterKind::Other => false,
+        };
+        let machine = if shares { memory::limit() } else { u64::MAX };
+        self.context.options.memory.map_or(machine, |stated| stated.min(machine))
+    }
+
+    /// Bytes the device will hold at least once it has loaded a plan.
+    fn predicted(&self, plan: &Plan) -> u64 {
+        let arenas = plan.arenas.iter().filter(|a| !self.shared.arenas.contains_key(a));
+        let arenas: u64 = arenas.map(|&a| 4 * plan.layout.len(a) as u64).sum();
+        let stores = plan.stores().map(|(store, len)| {
+            let have = self.shared.stores.get(&store).map_or(0, wgpu::Buffer::size);
+            (store.width() as u64 * len as u64).saturating_sub(have)
+        });
+        self.allocated() + plan.slot_bytes() + arenas + stores.sum::<u64>()
     }
 
     pub(super) fn class(&self) -> Class {
@@ -197,6 +218,7 @@ impl Executor for Gpu {
         if self.layout.as_ref().is_some_and(|l| *l != plan.layout) {
             return Err(Error::input("the plan has other parameters than those loaded before"));
         }
+        memory::check(self.predicted(&plan), self.memory()).map_err(|e| e.on(&self.context.info.name))?;
         let (shapes, class) = (self.shapes(&plan)?, self.class());
         let mut new = Loaded::new(&self.context, plan.clone(), class, shapes)?;
         if self.share(&plan)? {

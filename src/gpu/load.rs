@@ -201,7 +201,7 @@ fn entry(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: Option<wgpu::Bu
 }
 
 fn fault(launch: &Launch, message: String) -> Error {
-    Error::Execution { step: format!("kernel {}::{}", launch.shader, launch.entry), message }
+    Error::execution(format!("kernel {}::{}", launch.shader, launch.entry), message)
 }
 
 /// Writes the launch's parameters where the kernel expects them.
@@ -248,13 +248,14 @@ fn check(context: &Context, plan: &Plan, launches: &[(Range<usize>, Launch)]) ->
             if bytes.next_multiple_of(16) > most {
                 let (need, have) = (mib(bytes), mib(most));
                 let why = format!("{what} of `{}` needs {need} in one binding; this device allows {have}", step.label);
-                return Err(Error::Device(format!("{why}; {REMEDY}")));
+                return Err(Error::device(format!("{why}; {REMEDY}")).on(&context.info.name));
             }
         }
         let allowed = limits.max_compute_workgroups_per_dimension;
         if let Some(groups) = launch.groups.iter().find(|&&n| n > allowed) {
             let why = format!("`{}` needs {groups} workgroups along one dimension", step.label);
-            return Err(Error::Device(format!("{why}; this device allows {allowed}; {REMEDY}")));
+            let why = format!("{why}; this device allows {allowed}; {REMEDY}");
+            return Err(Error::device(why).on(&context.info.name));
         }
     }
     Ok(())

@@ -27,7 +27,7 @@ pub(super) fn unit(index: usize) -> Result<MatrixUnit> {
     static KNOWN: Known = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let found = known.get_or_insert_default().entry(index).or_insert_with(|| find(index)).clone();
-    found.map_err(|why| Error::Device(format!("no mixed precision here: {why}")))
+    found.map_err(|why| Error::device(format!("no mixed precision here: {why}")))
 }
 
 fn find(index: usize) -> std::result::Result<MatrixUnit, String> {
@@ -51,8 +51,8 @@ fn trial(index: usize, unit: MatrixUnit) -> std::result::Result<(), String> {
     let mut gpu = Gpu::on_unit(index, options, Some(unit)).map_err(|e| e.to_string())?;
     for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut graph = Graph::new();
-        let a = graph.input("a", &if ta { [k, m] } else { [m, k] });
-        let b = graph.input("b", &if tb { [n, k] } else { [k, n] });
+        let a = graph.input("a", &if ta { [k, m] } else { [m, k] }).map_err(|e| e.to_string())?;
+        let b = graph.input("b", &if tb { [n, k] } else { [k, n] }).map_err(|e| e.to_string())?;
         let c = graph.push(Op::MatMul { ta, tb }, &[a, b]).map_err(|e| e.to_string())?;
         graph.output(c);
         let values = |salt: usize, len: usize| -> Vec<f32> {

@@ -13,7 +13,7 @@ const CHUNK: usize = 2048;
 pub(super) fn profile(context: &Context, loaded: &Loaded, clock: &wgpu::BindGroup) -> Result<Vec<f64>> {
     use wgpu::BufferUsages as U;
     if !context.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-        return Err(Error::Device(format!("`{}` has no timestamps", context.info.name)));
+        return Err(Error::device("has no timestamps").on(&context.info.name));
     }
     let period = f64::from(context.queue.get_timestamp_period());
     let steps: Vec<_> = loaded.recorded.chunk_by(|a, b| a.steps == b.steps).collect();
@@ -39,7 +39,7 @@ pub(super) fn profile(context: &Context, loaded: &Loaded, clock: &wgpu::BindGrou
         let bytes = context.download(&times, 0, 8 * u64::from(count), "profile")?;
         let stamps: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
         if stamps.iter().all(|&t| t == 0) {
-            return Err(Error::Device(format!("the timestamps of `{}` are all zero", context.info.name)));
+            return Err(Error::device("its timestamps are all zero").on(&context.info.name));
         }
         for (part, pair) in chunk.iter().zip(stamps.chunks_exact(2)) {
             timings[part[0].steps.end - 1] = pair[1].saturating_sub(pair[0]) as f64 * period;

@@ -208,7 +208,7 @@ impl Runner {
         if flight.losses > 0 {
             let staging = &self.staging[flight.staging];
             let view = staging.slice(..4 * flight.losses as u64).get_mapped_range();
-            let view = view.map_err(|e| Error::Execution { step: flight.name.clone(), message: e.to_string() })?;
+            let view = view.map_err(|e| Error::execution(flight.name.clone(), e.to_string()).on(&context.info.name))?;
             self.losses.extend_from_slice(bytemuck::cast_slice(&view));
             drop(view);
             staging.unmap();

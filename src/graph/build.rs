@@ -175,22 +175,45 @@ impl Graph {
     }
 
     /// A tensor that the host writes before a run.
-    pub fn input(&mut self, name: &str, shape: &[usize]) -> TensorId {
-        self.tensor(name.into(), Shape::new(shape), Home::Input)
+    ///
+    /// # Errors
+    /// When no tensor can have the shape (see [`Shape::new`]), naming it.
+    pub fn input(&mut self, name: &str, shape: &[usize]) -> Result<TensorId> {
+        let shape = Shape::new(shape).map_err(|why| Error::tensor(name, format!("cannot be made: {why}")))?;
+        Ok(self.tensor(name.into(), shape, Home::Input))
     }
 
     /// A part of the resident dataset with room for `shape`.
-    pub fn dataset(&mut self, store: Store, shape: &[usize]) -> TensorId {
-        self.tensor(format!("{store:?}"), Shape::new(shape), Home::Dataset(store))
+    ///
+    /// # Errors
+    /// When no tensor can have the shape (see [`Shape::new`]), naming the store.
+    pub fn dataset(&mut self, store: Store, shape: &[usize]) -> Result<TensorId> {
+        let name = format!("{store:?}");
+        let shape = Shape::new(shape).map_err(|why| Error::tensor(&name, format!("cannot be made: {why}")))?;
+        Ok(self.tensor(name, shape, Home::Dataset(store)))
     }
 
     /// Something to learn. A name that exists already yields the same parameter, so that weights can be shared.
+    ///
+    /// # Errors
+    /// When no tensor can have the shape, or the parameter has another one already; the message names it.
     pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init, kind: Kind) -> Result<TensorId> {
-        let shape = Shape::new(shape);
+        let shape = Shape::new(shape).map_err(|why| Error::tensor(name, format!("cannot be made: {why}")))?;
+        let fits = match kind {
+            Kind::Plain => true,
+            Kind::Linear => shape.rank() == 2,
+            Kind::LinearOfImage(image) => {
+                shape.matrix().is_some_and(|(rows, _)| rows == image.iter().product::<usize>())
+            }
+            Kind::Conv | Kind::ConvTranspose => shape.rank() == 4,
+        };
+        if !fits {
+            return Err(Error::tensor(name, format!("is {shape}, which {kind:?} cannot be")));
+        }
         if let Some(i) = self.parameters.iter().position(|p| p.name == name) {
             if self.parameters[i].shape != shape {
                 let have = self.parameters[i].shape;
-                return Err(Error::input(format!("parameter `{name}` is {have}, and is asked for again as {shape}")));
+                return Err(Error::tensor(name, format!("is {have}, and is asked for again as {shape}")));
             }
             return Ok(self.state(Arena::Parameters, i));
         }
@@ -199,12 +222,16 @@ impl Graph {
     }
 
     /// Running mean and variance, `[2, columns]`, that [`Op::TrackStatistics`] moves.
-    pub fn statistics(&mut self, name: &str, columns: usize) -> TensorId {
+    ///
+    /// # Errors
+    /// When there are more columns than a tensor can have.
+    pub fn statistics(&mut self, name: &str, columns: usize) -> Result<TensorId> {
+        let shape = Shape::new(&[2, columns]).map_err(|why| Error::tensor(name, format!("cannot be made: {why}")))?;
         let i = self.statistics.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
-            self.statistics.push((name.into(), Shape::new(&[2, columns])));
+            self.statistics.push((name.into(), shape));
             self.statistics.len() - 1
         });
-        self.state(Arena::Statistics, i)
+        Ok(self.state(Arena::Statistics, i))
     }
 
     /// The tensor of a segment of an arena; one tensor per segment, however often it is asked for.
@@ -247,11 +274,20 @@ impl Graph {
     }
 
     fn check(&self, op: Op, inputs: &[TensorId]) -> Result<Option<Shape>> {
+        self.own(inputs)?;
         let shapes: Vec<Shape> = inputs.iter().map(|&t| self.shape(t)).collect();
         output_shape(op, &shapes).map_err(|why| {
             let operands: Vec<String> = shapes.iter().take(4).map(Shape::to_string).collect();
             Error::input(format!("layer `{}`: {why} ({op:?} of {})", self.label, operands.join(", ")))
         })
+    }
+
+    /// Checks that tensors are of this graph, and not of a larger one.
+    pub(super) fn own(&self, tensors: &[TensorId]) -> Result<()> {
+        match tensors.iter().find(|t| t.0 >= self.tensors.len()) {
+            Some(other) => Err(Error::input(format!("layer `{}`: {other:?} is another graph's tensor", self.label))),
+            None => Ok(()),
+        }
     }
 
     /// Marks a tensor to be kept for reading after a run.
@@ -266,10 +302,12 @@ impl Graph {
     /// # Errors
     /// When the numbers of elements differ.
     pub fn reshape(&mut self, x: TensorId, shape: &[usize]) -> Result<TensorId> {
-        let (have, want) = (self.shape(x), Shape::new(shape));
-        if have.len() != want.len() {
-            return Err(Error::input(format!("layer `{}`: {have} cannot be reshaped to {want}", self.label)));
-        }
+        self.own(&[x])?;
+        let have = self.shape(x);
+        let want = Shape::new(shape).ok().filter(|want| want.len() == have.len());
+        let Some(want) = want else {
+            return Err(Error::input(format!("layer `{}`: {have} cannot be reshaped to {shape:?}", self.label)));
+        };
         let output = self.tensor(self.label.clone(), want, Home::Value);
         let label = self.label.clone();
         self.nodes.push(Node { op: Op::Reshape, inputs: vec![x], output: Some(output), label });
@@ -305,12 +343,19 @@ impl Graph {
         window: Window,
         output_padding: usize,
     ) -> Result<TensorId> {
+        self.own(&[x, w])?;
         let Some((_, h, wide, _)) = self.shape(x).image() else {
             return Err(Error::input(format!("layer `{}`: {} is not an image batch", self.label, self.shape(x))));
         };
-        let grow = |n: usize| (n - 1) * window.stride + window.kernel + output_padding;
-        let size = [grow(h), grow(wide)].map(|n| n.saturating_sub(2 * window.padding));
-        self.push(Op::Conv2dInputGrad { window, size }, &[x, w])
+        let grow = |n: usize| {
+            let grown = (n - 1).checked_mul(window.stride)?.checked_add(window.kernel)?.checked_add(output_padding)?;
+            grown.checked_sub(window.padding.checked_mul(2)?)
+        };
+        let (Some(h), Some(wide)) = (grow(h), grow(wide)) else {
+            let why = format!("{window:?} with output padding {output_padding} makes no picture of {h}x{wide}");
+            return Err(Error::input(format!("layer `{}`: {why}", self.label)));
+        };
+        self.push(Op::Conv2dInputGrad { window, size: [h, wide] }, &[x, w])
     }
 
     /// Elementwise function; the identity adds nothing.

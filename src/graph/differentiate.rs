@@ -16,6 +16,9 @@ pub fn differentiate(
     cotangent: Option<TensorId>,
     extra: &[TensorId],
 ) -> Result<Vec<TensorId>> {
+    graph.own(&[root])?;
+    graph.own(extra)?;
+    graph.own(cotangent.as_slice())?;
     let forward = graph.nodes.clone();
     let mut active: Vec<bool> =
         graph.tensors.iter().map(|t| matches!(t.home, Home::State(Arena::Parameters, _))).collect();

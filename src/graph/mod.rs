@@ -3,6 +3,7 @@
 //! `Graph` (build) -> `differentiate` and `optimize` append to the same graph -> `Plan` lowers it once.
 
 mod adjoint;
+mod attributes;
 mod build;
 mod differentiate;
 mod fuse;

@@ -8,6 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Shape;
+
 /// An elementwise function.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,9 +81,10 @@ pub struct Window {
 }
 
 impl Window {
-    /// Output extent for an input extent, if at least one window fits.
+    /// Output extent for an input extent, if at least one window fits and the padded extent is one that kernels count to.
     pub fn output(&self, input: usize) -> Option<usize> {
-        (input + 2 * self.padding).checked_sub(self.kernel).map(|rest| rest / self.stride + 1)
+        let padded = self.padding.checked_mul(2)?.checked_add(input).filter(|&n| n <= Shape::MOST)?;
+        padded.checked_sub(self.kernel)?.checked_div(self.stride).map(|rest| rest + 1)
     }
 }
 

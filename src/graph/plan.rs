@@ -1,7 +1,7 @@
 //! The graph lowered once: fused steps in order, tensors placed in shared slots, bytes known in advance.
 
 use super::{Activation, Arena, Graph, Home, Loss, Op, Shape, Store, Tensor, TensorId, fuse, verify};
-use crate::Result;
+use crate::{Error, Result};
 
 /// What differs from step to step; the only thing the host sends while training.
 #[repr(C)]
@@ -115,20 +115,27 @@ impl Layout {
     /// Elements that every segment's offset is a multiple of: 256 bytes, the largest binding alignment in use.
     pub const ALIGN: usize = 64;
 
-    fn of(graph: &Graph) -> Self {
+    /// # Errors
+    /// When there are more parameters than kernels, which update all in one dispatch, can count.
+    fn of(graph: &Graph) -> Result<Self> {
         let lay = |items: Vec<(String, Shape)>| {
-            let mut offset = 0;
-            let mut place = |(name, shape): (String, Shape)| {
-                let segment = Segment { name, shape, offset };
-                offset += shape.len().next_multiple_of(Self::ALIGN);
-                segment
-            };
-            items.into_iter().map(&mut place).collect()
+            let (mut offset, mut segments) = (0usize, Vec::with_capacity(items.len()));
+            for (name, shape) in items {
+                segments.push(Segment { name, shape, offset });
+                offset = offset.saturating_add(shape.len().next_multiple_of(Self::ALIGN));
+            }
+            match offset {
+                0..=Shape::MOST => Ok(segments),
+                _ => {
+                    let why = format!("it has {offset} parameters, more than {}; make it narrower", Shape::MOST);
+                    Err(Error::key("network", why))
+                }
+            }
         };
-        Layout {
-            parameters: lay(graph.parameters.iter().map(|p| (p.name.clone(), p.shape)).collect()),
-            statistics: lay(graph.statistics.clone()),
-        }
+        Ok(Layout {
+            parameters: lay(graph.parameters.iter().map(|p| (p.name.clone(), p.shape)).collect())?,
+            statistics: lay(graph.statistics.clone())?,
+        })
     }
 
     /// The segments of an arena.
@@ -190,10 +197,11 @@ impl Plan {
     /// Lowers a graph.
     ///
     /// # Errors
-    /// When the result breaks a rule of plans, which is an error of this program, not of its user.
+    /// When there are more parameters than kernels count. When the result breaks a rule of plans, which is an error of this program, not of its user.
     pub fn new(graph: &Graph, options: Options) -> Result<Plan> {
+        graph.own(&graph.outputs)?;
         let steps = if options.fuse { fuse::fuse(graph) } else { fuse::unfused(graph) };
-        let layout = Layout::of(graph);
+        let layout = Layout::of(graph)?;
         let (places, slots) = super::slots::assign(graph, &steps, &layout, options.share);
         let mut arenas: Vec<Arena> = Vec::new();
         for step in &steps {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The extents of a tensor, outermost first. Never empty; no extent is zero.
+/// The extents of a tensor, outermost first. Never empty; no extent is zero, and there are at most [`Shape::MOST`] elements.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
     extents: [usize; 4],
@@ -10,15 +10,31 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Most elements of a tensor, 2^31 - 1: kernels count them in 32 bits.
+    pub const MOST: usize = i32::MAX as usize;
+
     /// A shape of one to four extents.
     ///
-    /// # Panics
-    /// When there are none or more than four: callers build shapes from checked declarations.
-    pub fn new(extents: &[usize]) -> Self {
-        assert!((1..=4).contains(&extents.len()), "a shape has one to four extents, not {}", extents.len());
+    /// # Errors
+    /// When there are none or more than four, when one is zero, or when there are more than [`Shape::MOST`] elements.
+    pub fn new(extents: &[usize]) -> Result<Self, String> {
+        let rank = extents.len();
+        if !(1..=4).contains(&rank) {
+            return Err(format!("a shape has one to four extents, not {rank}"));
+        }
         let mut all = [1; 4];
-        all[..extents.len()].copy_from_slice(extents);
-        Shape { extents: all, rank: extents.len() }
+        all[..rank].copy_from_slice(extents);
+        let shape = Shape { extents: all, rank };
+        match all.iter().try_fold(1usize, |n, &extent| n.checked_mul(extent)) {
+            Some(0) => Err(format!("a tensor of {shape} would be empty")),
+            Some(1..=Self::MOST) => Ok(shape),
+            _ => Err(format!("a tensor of {shape} has more than {} elements", Self::MOST)),
+        }
+    }
+
+    /// `[len]`, for a `len` that an extent of a shape is, or was.
+    pub(crate) fn vector(len: usize) -> Self {
+        Shape { extents: [len, 1, 1, 1], rank: 1 }
     }
 
     /// The extents, outermost first.
@@ -36,9 +52,9 @@ impl Shape {
         self.extents.iter().product()
     }
 
-    /// Whether there are no elements, which no checked graph allows.
+    /// Never: an empty shape cannot be made.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        false
     }
 
     /// The innermost extent: columns or channels.
@@ -48,7 +64,7 @@ impl Shape {
 
     /// All but the innermost extent, multiplied.
     pub fn rows(&self) -> usize {
-        self.len() / self.columns().max(1)
+        self.len() / self.columns()
     }
 
     /// `(batch, height, width, channels)` of an image tensor.
@@ -63,9 +79,12 @@ impl Shape {
     }
 
     /// The same shape with another innermost extent.
-    pub fn with_columns(mut self, columns: usize) -> Self {
+    ///
+    /// # Errors
+    /// As [`Shape::new`].
+    pub fn with_columns(mut self, columns: usize) -> Result<Self, String> {
         self.extents[self.rank - 1] = columns;
-        self
+        Shape::new(self.extents())
     }
 }
 
@@ -90,9 +109,18 @@ mod tests {
 
     #[test]
     fn rows_and_columns_split_an_image_at_its_channels() {
-        let shape = Shape::new(&[2, 3, 4, 5]);
+        let shape = Shape::new(&[2, 3, 4, 5]).unwrap();
         assert_eq!((shape.rows(), shape.columns(), shape.len()), (24, 5, 120));
         assert_eq!(shape.to_string(), "2x3x4x5");
         assert_eq!(shape.with_columns(7), Shape::new(&[2, 3, 4, 7]));
+        assert!(shape.with_columns(0).is_err() && shape.with_columns(usize::MAX).is_err());
+    }
+
+    #[test]
+    fn what_kernels_cannot_count_is_no_shape() {
+        for extents in [&[][..], &[1; 5], &[3, 0], &[1 << 31], &[1 << 40, 1 << 40], &[1 << 16, 1 << 15]] {
+            assert!(Shape::new(extents).is_err(), "{extents:?}");
+        }
+        assert_eq!(Shape::new(&[(1 << 31) - 1]).unwrap().len(), Shape::MOST);
     }
 }

@@ -4,6 +4,7 @@ use super::{Loss, Op, Shape};
 
 /// The output's shape (none for operators that only move state), or what does not fit.
 pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, String> {
+    op.check()?;
     arity(op, inputs.len())?;
     let shape = match op {
         Op::MatMul { ta, tb } => {
@@ -11,7 +12,7 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
             let (m, k) = if ta { (a.1, a.0) } else { a };
             let (k2, n) = if tb { (b.1, b.0) } else { b };
             fits(k == k2, || format!("the inner extents differ: {k} and {k2}"))?;
-            Shape::new(&[m, n])
+            Shape::new(&[m, n])?
         }
         Op::Conv2d(window) => {
             let (n, h, w, ci) = image(inputs[0])?;
@@ -20,7 +21,7 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
             fits(ci == wi, || format!("the input has {ci} channels, the weights take {wi}"))?;
             let size = (window.output(h), window.output(w));
             let (Some(h), Some(w)) = size else { return Err(format!("a {k}x{k} window does not fit in {h}x{w}")) };
-            Shape::new(&[n, h, w, wo])
+            Shape::new(&[n, h, w, wo])?
         }
         Op::Conv2dInputGrad { window, size } => {
             let (n, h, w, co) = image(inputs[0])?;
@@ -29,19 +30,19 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
             fits(co == wo, || format!("the input has {co} channels, the weights take {wo}"))?;
             let back = (window.output(size[0]), window.output(size[1]));
             fits(back == (Some(h), Some(w)), || format!("a result of {}x{} has no {h}x{w} windows", size[0], size[1]))?;
-            Shape::new(&[n, size[0], size[1], wi])
+            Shape::new(&[n, size[0], size[1], wi])?
         }
         Op::Conv2dWeightGrad(window) => {
             let ((n, h, w, ci), (n2, ho, wo, co)) = (image(inputs[0])?, image(inputs[1])?);
             let size = (window.output(h), window.output(w));
             fits(n == n2 && size == (Some(ho), Some(wo)), || "input and output gradient do not match".into())?;
-            Shape::new(&[window.kernel, window.kernel, ci, co])
+            Shape::new(&[window.kernel, window.kernel, ci, co])?
         }
         Op::BiasAdd | Op::Prelu | Op::Multiply => {
             vector(inputs[1], inputs[0].columns())?;
             inputs[0]
         }
-        Op::ColumnSum => Shape::new(&[inputs[0].columns()]),
+        Op::ColumnSum => Shape::vector(inputs[0].columns()),
         Op::Activate(_) | Op::Scale(_) | Op::Softmax { .. } | Op::Dropout { .. } | Op::Normalize { .. } => inputs[0],
         Op::ActivateGrad(_) | Op::SoftmaxGrad { .. } | Op::Add | Op::NormalizeGrad { .. } => {
             same(inputs[0], inputs[1])?;
@@ -54,26 +55,26 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
         }
         Op::PreluSlopeGrad | Op::ColumnDot => {
             same(inputs[0], inputs[1])?;
-            Shape::new(&[inputs[0].columns()])
+            Shape::vector(inputs[0].columns())
         }
         Op::DepthToSpace(r) => {
             let (n, h, w, c) = image(inputs[0])?;
             fits(c % (r * r) == 0, || format!("{c} channels are no multiple of {}", r * r))?;
-            Shape::new(&[n, h * r, w * r, c / (r * r)])
+            Shape::new(&[n, times(h, r)?, times(w, r)?, c / (r * r)])?
         }
         Op::SpaceToDepth(r) => {
             let (n, h, w, c) = image(inputs[0])?;
             fits(h % r == 0 && w % r == 0, || format!("{h}x{w} is no multiple of {r}"))?;
-            Shape::new(&[n, h / r, w / r, c * r * r])
+            Shape::new(&[n, h / r, w / r, times(c, r * r)?])?
         }
         Op::Resize { scale, .. } => {
             let (n, h, w, c) = image(inputs[0])?;
-            Shape::new(&[n, h * scale, w * scale, c])
+            Shape::new(&[n, times(h, scale)?, times(w, scale)?, c])?
         }
         Op::ResizeGrad { scale, .. } => {
             let (n, h, w, c) = image(inputs[0])?;
             fits(h % scale == 0 && w % scale == 0, || format!("{h}x{w} is no multiple of {scale}"))?;
-            Shape::new(&[n, h / scale, w / scale, c])
+            Shape::new(&[n, h / scale, w / scale, c])?
         }
         Op::Pool { kernel, stride, .. } => pooled(inputs[0], kernel, stride)?,
         Op::PoolGrad { kernel, stride, .. } => {
@@ -82,18 +83,20 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
         }
         Op::Concat => {
             let [a, b] = [inputs[0], inputs[1]];
-            same(a.with_columns(1), b.with_columns(1))?;
-            a.with_columns(a.columns() + b.columns())
+            same(a.with_columns(1)?, b.with_columns(1)?)?;
+            a.with_columns(a.columns() + b.columns())?
         }
         Op::Slice { start, len } => {
             let columns = inputs[0].columns();
-            fits(len > 0 && start + len <= columns, || format!("columns {start}..{} of {columns}", start + len))?;
-            inputs[0].with_columns(len)
+            let end = start.checked_add(len).filter(|&end| end <= columns);
+            fits(end.is_some(), || format!("{len} columns from {start} on are not in {columns}"))?;
+            inputs[0].with_columns(len)?
         }
         Op::Pad { start, columns } => {
             let len = inputs[0].columns();
-            fits(start + len <= columns, || format!("{len} columns at {start} of {columns}"))?;
-            inputs[0].with_columns(columns)
+            let end = start.checked_add(len).filter(|&end| end <= columns);
+            fits(end.is_some(), || format!("{len} columns from {start} on are not in {columns}"))?;
+            inputs[0].with_columns(columns)?
         }
         Op::Standardize { .. } => {
             statistics(inputs[1], inputs[0].columns())?;
@@ -106,26 +109,26 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
         }
         Op::Loss(loss) => {
             loss_operands(loss, inputs[0], inputs[1])?;
-            Shape::new(&[1])
+            Shape::vector(1)
         }
         Op::LossGrad(loss) => {
             loss_operands(loss, inputs[0], inputs[1])?;
             inputs[0]
         }
-        Op::GradientNorm => Shape::new(&[1]),
+        Op::GradientNorm => Shape::vector(1),
         Op::Update { .. } | Op::Average { .. } => return Ok(None),
         Op::SampleRows { batch } => match inputs[0].extents() {
-            [_] => Shape::new(&[batch]),
-            [_, columns] => Shape::new(&[batch, *columns]),
+            [_] => Shape::vector(batch),
+            [_, columns] => Shape::new(&[batch, *columns])?,
             _ => return Err("rows are drawn from a table".into()),
         },
         Op::SamplePatches { batch, patch, scale, .. } => {
             let channels = inputs[0].columns();
-            Shape::new(&[batch, patch * scale, patch * scale, channels])
+            let side = times(patch, scale)?;
+            Shape::new(&[batch, side, side, channels])?
         }
         Op::Reshape => return Err("a reshape states its own shape".into()),
     };
-    fits(!shape.is_empty(), || "the result would be empty".into())?;
     Ok(Some(shape))
 }
 
@@ -178,6 +181,10 @@ fn fits(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(why()) }
 }
 
+fn times(extent: usize, factor: usize) -> Result<usize, String> {
+    extent.checked_mul(factor).ok_or_else(|| format!("{extent} x {factor} is too large an extent"))
+}
+
 fn same(a: Shape, b: Shape) -> Result<(), String> {
     fits(a == b, || format!("shapes differ: {a} and {b}"))
 }
@@ -191,27 +198,24 @@ fn image(shape: Shape) -> Result<(usize, usize, usize, usize), String> {
 }
 
 fn vector(shape: Shape, len: usize) -> Result<(), String> {
-    fits(shape == Shape::new(&[len]), || format!("a vector of {len} is needed, not {shape}"))
+    fits(shape == Shape::vector(len), || format!("a vector of {len} is needed, not {shape}"))
 }
 
 fn statistics(shape: Shape, columns: usize) -> Result<(), String> {
-    fits(shape == Shape::new(&[2, columns]), || format!("statistics are {shape}, not 2x{columns}"))
+    fits(shape.matrix() == Some((2, columns)), || format!("statistics are {shape}, not 2x{columns}"))
 }
 
 fn pooled(x: Shape, kernel: [usize; 2], stride: usize) -> Result<Shape, String> {
     let (n, h, w, c) = image(x)?;
-    fits(stride > 0, || "the stride is zero".into())?;
-    fits(kernel[0] <= h && kernel[1] <= w && kernel[0] * kernel[1] > 0, || {
-        format!("a {}x{} window does not fit in {h}x{w}", kernel[0], kernel[1])
-    })?;
-    Ok(Shape::new(&[n, (h - kernel[0]) / stride + 1, (w - kernel[1]) / stride + 1, c]))
+    fits(kernel[0] <= h && kernel[1] <= w, || format!("a {}x{} window does not fit in {h}x{w}", kernel[0], kernel[1]))?;
+    Shape::new(&[n, (h - kernel[0]) / stride + 1, (w - kernel[1]) / stride + 1, c])
 }
 
 fn loss_operands(loss: Loss, x: Shape, t: Shape) -> Result<(), String> {
     match loss {
         Loss::CrossEntropy(_) => {
             let (rows, _) = matrix(x)?;
-            fits(t == Shape::new(&[rows]), || format!("{rows} class indices are needed, not {t}"))
+            fits(t == Shape::vector(rows), || format!("{rows} class indices are needed, not {t}"))
         }
         Loss::Mse | Loss::Mae | Loss::Huber(_) | Loss::Charbonnier(_) | Loss::Bce | Loss::BceWithLogits => same(x, t),
     }

@@ -4,7 +4,7 @@ use super::*;
 
 fn network() -> (Graph, TensorId) {
     let mut g = Graph::new();
-    let x = g.input("x", &[2, 5, 6, 3]);
+    let x = g.input("x", &[2, 5, 6, 3]).unwrap();
     let window = Window { kernel: 3, stride: 1, padding: 1 };
     let mut h = x;
     for (i, (ci, co)) in [(3, 4), (4, 4), (4, 4)].into_iter().enumerate() {
@@ -15,7 +15,7 @@ fn network() -> (Graph, TensorId) {
         let y = g.activate(y, Activation::Relu).unwrap();
         h = if i == 2 { g.push(Op::Add, &[y, h]).unwrap() } else { y };
     }
-    let t = g.input("t", &[2, 5, 6, 4]);
+    let t = g.input("t", &[2, 5, 6, 4]).unwrap();
     let loss = g.push(Op::Loss(Loss::Mse), &[h, t]).unwrap();
     (g, loss)
 }
@@ -66,7 +66,7 @@ fn every_gradient_lands_in_its_segment() {
 fn a_shape_that_does_not_fit_names_the_layer() {
     let mut g = Graph::new();
     g.layer("head");
-    let x = g.input("x", &[1, 5, 5, 3]);
+    let x = g.input("x", &[1, 5, 5, 3]).unwrap();
     let w = g.parameter("head.weight", &[3, 3, 4, 8], Init::Constant(0.0), Kind::Conv).unwrap();
     let error = g.push(Op::Conv2d(Window { kernel: 3, stride: 1, padding: 1 }), &[x, w]).unwrap_err().to_string();
     assert!(error.contains("`head`") && error.contains("3 channels") && error.contains("take 4"), "{error}");

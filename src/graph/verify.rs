@@ -7,7 +7,7 @@ use crate::{Error, Result};
 /// most once; only products and convolutions carry epilogues; every tensor fits its slot.
 pub(super) fn verify(plan: &Plan) -> Result<()> {
     let fail = |step: &Step, why: String| {
-        Err(Error::Execution { step: step.label.clone(), message: format!("faulty plan at {:?}: {why}", step.op) })
+        Err(Error::execution(step.label.clone(), format!("faulty plan at {:?}: {why}", step.op)))
     };
     let mut tenant: Vec<Option<TensorId>> = vec![None; plan.slots.len()];
     for (i, tensor) in plan.tensors.iter().enumerate() {
@@ -64,7 +64,7 @@ pub(super) fn verify(plan: &Plan) -> Result<()> {
         let Place::Slot(slot) = plan.places[output.0] else { continue };
         if tenant[slot].is_none_or(|t| plan.roots[t.0] != plan.roots[output.0]) {
             let message = format!("faulty plan: output `{}` is not kept", plan.tensors[output.0].name);
-            return Err(Error::Execution { step: "outputs".into(), message });
+            return Err(Error::execution("outputs", message));
         }
     }
     Ok(())

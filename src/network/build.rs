@@ -89,9 +89,9 @@ impl Network {
         self.check()?;
         let mut graph = Graph::new();
         let x = match self.input() {
-            Input::Rows(width) => graph.input("x", &[batch, width]),
-            Input::Image([h, w, c]) => graph.input("x", &[batch, h, w, c]),
-            Input::Picture { channels, .. } => graph.input("x", &[batch, size[0], size[1], channels]),
+            Input::Rows(width) => graph.input("x", &[batch, width])?,
+            Input::Image([h, w, c]) => graph.input("x", &[batch, h, w, c])?,
+            Input::Picture { channels, .. } => graph.input("x", &[batch, size[0], size[1], channels])?,
         };
         let y = self.build(&mut graph, x, mode)?;
         graph.output(y);
@@ -102,6 +102,11 @@ impl Network {
 /// A window that keeps the size.
 fn same(kernel: usize) -> Window {
     Window { kernel, stride: 1, padding: kernel / 2 }
+}
+
+/// Weights of one output channel, exact as far as any tensor goes; what is too large is refused when its tensor is made.
+fn taps(kernel: usize, channels: usize) -> f64 {
+    kernel as f64 * kernel as f64 * channels as f64
 }
 
 /// Adds layers with their parameters.
@@ -127,7 +132,7 @@ impl Builder<'_> {
         self.graph.layer(name);
         let input = self.channels(x)?;
         let k = window.kernel;
-        let init = Init::Normal(gain * (2.0 / (input * k * k) as f32).sqrt());
+        let init = Init::Normal(gain * (2.0 / taps(k, input) as f32).sqrt());
         let w = self.graph.parameter(&format!("{name}.weight"), &[k, k, input, out], init, Kind::Conv)?;
         let b = self.bias(name, out)?;
         self.graph.conv2d(x, w, b, window)
@@ -166,7 +171,7 @@ impl Builder<'_> {
         self.graph.layer(name);
         let (input, k) = (self.channels(x)?, window.kernel);
         // Each output pixel sums about k^2 / stride^2 taps.
-        let fan = (input * k * k) as f32 / (window.stride * window.stride) as f32;
+        let fan = taps(k, input) as f32 / taps(window.stride, 1) as f32;
         let init = Init::Normal(0.1 * fan.sqrt().recip());
         let w = self.graph.parameter(&format!("{name}.weight"), &[k, k, out, input], init, Kind::ConvTranspose)?;
         let b = self.bias(name, out)?;

@@ -139,7 +139,7 @@ impl Layer {
             }
             Layer::BatchNorm {} => {
                 let columns = b.graph.shape(x).columns();
-                let statistics = b.graph.statistics(name, columns);
+                let statistics = b.graph.statistics(name, columns)?;
                 let y = match b.mode {
                     Mode::Train => {
                         b.graph.push_effect(Op::TrackStatistics { momentum: 0.1 }, &[x, statistics])?;

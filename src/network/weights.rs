@@ -31,7 +31,7 @@ impl Weights {
     /// # Errors
     /// Naming the tensor.
     pub fn get(&self, name: &str) -> Result<&Array> {
-        self.find(name).ok_or_else(|| Error::input(format!("tensor `{name}` is missing")))
+        self.find(name).ok_or_else(|| Error::tensor(name, "is missing"))
     }
 
     /// A tensor that may be there.
@@ -64,9 +64,13 @@ impl Weights {
     /// # Errors
     /// When a tensor is missing or has another shape, naming it.
     pub fn to_parameters(&self, graph: &Graph, layout: &Layout) -> Result<Vec<f32>> {
+        // A declaration may ask for more than its file has: nothing is allocated before all tensors are there.
+        for parameter in &graph.parameters {
+            fits(parameter, self.get(&parameter.name)?)?;
+        }
         let mut values = vec![0.0; layout.len(Arena::Parameters)];
         for (parameter, segment) in graph.parameters.iter().zip(&layout.parameters) {
-            let kernel = from_file(parameter, self.get(&parameter.name)?)?;
+            let kernel = from_file(parameter, self.get(&parameter.name)?);
             values[segment.offset..][..kernel.len()].copy_from_slice(&kernel);
         }
         Ok(values)
@@ -91,24 +95,24 @@ impl Weights {
     /// # Errors
     /// When a tensor is missing, has another shape, or is left over, naming it.
     pub fn to_state(&self, graph: &Graph, layout: &Layout) -> Result<State> {
-        let mut state = State::zeros(layout);
-        state.parameters = self.to_parameters(graph, layout)?;
+        let parameters = self.to_parameters(graph, layout)?;
+        let mut state = State { parameters, statistics: vec![0.0; layout.len(Arena::Statistics)] };
         let mut known: BTreeSet<String> = graph.parameters.iter().map(|p| p.name.clone()).collect();
         for segment in &layout.statistics {
             let columns = segment.shape.columns();
             for (part, values) in STATISTICS.iter().zip(state.statistics[segment.offset..].chunks_mut(columns)) {
                 let name = format!("{}.{part}", segment.name);
                 let array = self.get(&name)?;
-                if array.shape != [columns] {
+                if array.shape != [columns] || array.values.len() != columns {
                     let have = &array.shape;
-                    return Err(Error::input(format!("tensor `{name}` is {have:?}, this network needs [{columns}]")));
+                    return Err(Error::tensor(name, format!("is {have:?}, this network needs [{columns}]")));
                 }
                 values.copy_from_slice(&array.values);
                 known.insert(name);
             }
         }
         match self.tensors.keys().find(|name| !known.contains(*name)) {
-            Some(extra) => Err(Error::input(format!("tensor `{extra}` belongs to no layer of this network"))),
+            Some(extra) => Err(Error::tensor(extra, "belongs to no layer of this network")),
             None => Ok(state),
         }
     }
@@ -181,17 +185,22 @@ fn to_file(parameter: &Parameter, values: &[f32]) -> Array {
     Array { shape, values: order(parameter.kind, parameter.shape).map(|i| values[i]).collect() }
 }
 
-fn from_file(parameter: &Parameter, array: &Array) -> Result<Vec<f32>> {
+/// Checks that a file's tensor is the parameter's.
+fn fits(parameter: &Parameter, array: &Array) -> Result<()> {
     let want = file_shape(parameter.kind, parameter.shape);
-    if array.shape != want {
-        let (name, have) = (&parameter.name, &array.shape);
-        return Err(Error::input(format!("tensor `{name}` is {have:?}, this network needs {want:?}")));
+    if array.shape != want || array.values.len() != parameter.shape.len() {
+        let have = &array.shape;
+        return Err(Error::tensor(&parameter.name, format!("is {have:?}, this network needs {want:?}")));
     }
+    Ok(())
+}
+
+fn from_file(parameter: &Parameter, array: &Array) -> Vec<f32> {
     let mut values = vec![0.0; array.values.len()];
     for (value, i) in array.values.iter().zip(order(parameter.kind, parameter.shape)) {
         values[i] = *value;
     }
-    Ok(values)
+    values
 }
 
 #[cfg(test)]
@@ -201,15 +210,15 @@ mod tests {
 
     #[test]
     fn layouts_round_trip_and_a_kernel_is_transposed_as_pytorch_has_it() {
-        let shape = Shape::new(&[2, 2, 3, 4]);
+        let shape = Shape::new(&[2, 2, 3, 4]).unwrap();
         let parameter = Parameter { name: "w".into(), shape, init: Init::Constant(0.0), kind: Kind::Conv };
         let values: Vec<f32> = (0..48).map(|i| i as f32).collect();
         let file = to_file(&parameter, &values);
         assert_eq!(file.shape, [4, 3, 2, 2]);
         // file[o=1][i=2][ky=1][kx=0] is kernel[1][0][2][1]
         assert_eq!(file.values[((3 + 2) * 2 + 1) * 2], values[(2 * 3 + 2) * 4 + 1]);
-        assert_eq!(from_file(&parameter, &file).unwrap(), values);
-        let linear = Parameter { shape: Shape::new(&[3, 2]), kind: Kind::Linear, ..parameter };
+        assert_eq!(from_file(&parameter, &file), values);
+        let linear = Parameter { shape: Shape::new(&[3, 2]).unwrap(), kind: Kind::Linear, ..parameter };
         assert_eq!(to_file(&linear, &[0., 1., 2., 3., 4., 5.]).values, [0., 2., 4., 1., 3., 5.]);
     }
 }

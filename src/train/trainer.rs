@@ -334,19 +334,19 @@ pub(super) fn training_graph(setup: &Setup, data: &Resident, room: Room) -> Resu
                 Samples::Bytes(_) => Store::FeatureBytes,
                 Samples::Floats(_) => Store::Features,
             };
-            let features = graph.dataset(store, &[room.count, rows.width]);
+            let features = graph.dataset(store, &[room.count, rows.width])?;
             let x = graph.push(Op::SampleRows { batch }, &[features])?;
             let scalar = matches!(setup.loss, Loss::CrossEntropy(_));
             let shape = if scalar { vec![room.count] } else { vec![room.count, rows.target_width] };
-            let targets = graph.dataset(Store::Targets, &shape);
+            let targets = graph.dataset(Store::Targets, &shape)?;
             let t = graph.push(Op::SampleRows { batch }, &[targets])?;
             (shaped(&mut graph, &setup.network, x, batch)?, t)
         }
         Resident::Pictures(pictures) => {
             let Pictures { scale, channels, patch, .. } = *pictures;
-            let low = graph.dataset(Store::Low, &[room.low.div_ceil(channels), channels]);
-            let high = graph.dataset(Store::High, &[room.high.div_ceil(channels), channels]);
-            let table = graph.dataset(Store::Table, &[room.count, 5]);
+            let low = graph.dataset(Store::Low, &[room.low.div_ceil(channels), channels])?;
+            let high = graph.dataset(Store::High, &[room.high.div_ceil(channels), channels])?;
+            let table = graph.dataset(Store::Table, &[room.count, 5])?;
             let x = graph.push(Op::SamplePatches { batch, patch, scale: 1, high: false }, &[low, table])?;
             let t = graph.push(Op::SamplePatches { batch, patch, scale, high: true }, &[high, table])?;
             (x, t)

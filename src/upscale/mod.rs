@@ -170,7 +170,7 @@ impl Upscaler {
         };
         loop {
             let error = match self.run_tiles(input, scale, progress) {
-                Err(error @ (Error::Execution { .. } | Error::Device(_))) => error,
+                Err(error @ (Error::Execution { .. } | Error::Device { .. })) => error,
                 done => return done,
             };
             let half = self.tile / 2;

@@ -54,7 +54,7 @@ impl Case {
 
     /// An operand with these values.
     pub fn given(&mut self, shape: &[usize], values: Vec<f32>) -> TensorId {
-        let tensor = self.graph.input("x", shape);
+        let tensor = self.graph.input("x", shape).expect("the operands of a case are tensors");
         self.inputs.push((tensor, values));
         tensor
     }

@@ -65,7 +65,7 @@ impl Case {
     }
 
     pub fn given(&mut self, shape: &[usize], values: Vec<f32>) -> TensorId {
-        let tensor = self.graph.input("x", shape);
+        let tensor = self.graph.input("x", shape).unwrap();
         self.inputs.push((tensor, values));
         tensor
     }

@@ -74,7 +74,7 @@ impl Claim {
 
     /// Adds a random cotangent of `y` as an input.
     pub fn give_cotangent(&mut self, graph: &mut Graph, draw: &mut Draw) -> TensorId {
-        let dy = graph.input("dy", graph.shape(self.y).extents());
+        let dy = graph.input("dy", graph.shape(self.y).extents()).unwrap();
         self.cotangent = draw.values(graph.shape(self.y).len());
         self.inputs.push((dy, self.cotangent.clone()));
         dy

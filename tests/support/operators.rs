@@ -26,7 +26,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn input(&mut self, name: &str, layout: Layout) -> TensorId {
         let stored = layout.ours(self.case.get(name));
-        let tensor = self.graph.input(name, &stored.shape);
+        let tensor = self.graph.input(name, &stored.shape).unwrap();
         self.inputs.push((tensor, name.into(), layout, stored));
         tensor
     }

@@ -54,9 +54,9 @@ pub fn check_optimizer(case: &Case, subject: &Subject) -> Result<(), String> {
     let mut graph = Graph::new();
     let p = graph.parameter("p", &[1, n], Init::Constant(0.0), Kind::Plain).expect("a parameter");
     // y = g p has the gradient g, whatever p is.
-    let g = graph.input("g", &[1, n]);
+    let g = graph.input("g", &[1, n]).unwrap();
     let y = graph.push(Op::MatMul { ta: false, tb: true }, &[p, g]).expect("shapes fit");
-    let dy = graph.input("dy", &[1, 1]);
+    let dy = graph.input("dy", &[1, 1]).unwrap();
     differentiate(&mut graph, y, Some(dy), &[]).map_err(|e| e.to_string())?;
     optimize(&mut graph, rule, None, None).map_err(|e| e.to_string())?;
     let mut executor = (subject.make)();
@@ -179,11 +179,11 @@ fn batches(stack: &Stored) -> Vec<Stored> {
 pub fn check_training(case: &Case, subject: &Subject) -> Result<(), String> {
     let (xs, ts) = (batches(case.get("x")), batches(case.get("t")));
     let mut network = Network { case, graph: Graph::new(), layouts: Vec::new() };
-    let x = network.graph.input("x", &xs[0].shape);
+    let x = network.graph.input("x", &xs[0].shape).unwrap();
     let scale = if xs[0].shape.len() == 4 { ts[0].shape[1] / xs[0].shape[1] } else { 1 };
     let (y, loss) = network.forward(x, scale)?;
     let Network { mut graph, layouts, .. } = network;
-    let t = graph.input("t", &ts[0].shape);
+    let t = graph.input("t", &ts[0].shape).unwrap();
     let loss = graph.push(Op::Loss(loss), &[y, t]).map_err(|e| e.to_string())?;
     differentiate(&mut graph, loss, None, &[]).map_err(|e| e.to_string())?;
     let kind = case.attributes.get("optimizer").and_then(serde_json::Value::as_str).ok_or("no optimizer")?;

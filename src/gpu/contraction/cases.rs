@@ -63,12 +63,13 @@ impl Case {
 
     pub(super) fn new(random: &mut Random, op: Op, shapes: &[&[usize]], behind: Behind) -> Case {
         let mut graph = Graph::new();
-        let operands: Vec<_> = shapes.iter().enumerate().map(|(i, s)| graph.input(&format!("x{i}"), s)).collect();
+        let operands: Vec<_> =
+            shapes.iter().enumerate().map(|(i, s)| graph.input(&format!("x{i}"), s).expect("a shape")).collect();
         let mut y = graph.push(op, &operands).expect("the case is well-formed");
         let shape = graph.shape(y);
         let columns = [shape.columns()];
         let extra = |graph: &mut Graph, name: &str, op: Op, y: TensorId, extents: &[usize]| {
-            let x = graph.input(name, extents);
+            let x = graph.input(name, extents).expect("a shape");
             graph.push(op, &[y, x]).expect("an epilogue fits")
         };
         if behind.bias {

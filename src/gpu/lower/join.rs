@@ -99,7 +99,8 @@ mod tests {
     /// A perceptron 2-`width`-`width`-1 that draws its batch.
     fn perceptron(width: usize, keep_loss: bool) -> Plan {
         let mut g = Graph::new();
-        let (features, targets) = (g.dataset(Store::Features, &[64, 2]), g.dataset(Store::Targets, &[64]));
+        let (features, targets) =
+            (g.dataset(Store::Features, &[64, 2]).unwrap(), g.dataset(Store::Targets, &[64]).unwrap());
         let mut h = g.push(Op::SampleRows { batch: 32 }, &[features]).unwrap();
         let t = g.push(Op::SampleRows { batch: 32 }, &[targets]).unwrap();
         let t = g.reshape(t, &[32, 1]).unwrap();

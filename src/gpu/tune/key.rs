@@ -114,7 +114,7 @@ impl Key {
     pub(super) fn plan(&self) -> Result<Plan> {
         let mut graph = Graph::new();
         graph.layer(self.name.clone());
-        let operands = [0, 1].map(|i| graph.input(&format!("operand {i}"), &self.operands[i]));
+        let operands = [graph.input("operand 0", &self.operands[0])?, graph.input("operand 1", &self.operands[1])?];
         let result = graph.push(self.op, &operands)?;
         graph.output(result);
         Plan::new(&graph, Options::default())
@@ -149,7 +149,7 @@ mod tests {
 
     fn names(op: Op, a: &[usize], b: &[usize]) -> Option<String> {
         let mut graph = Graph::new();
-        let operands = [graph.input("a", a), graph.input("b", b)];
+        let operands = [graph.input("a", a).unwrap(), graph.input("b", b).unwrap()];
         let result = graph.push(op, &operands).unwrap();
         graph.output(result);
         let plan = Plan::new(&graph, Options::default()).unwrap();

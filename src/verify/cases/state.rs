@@ -93,7 +93,7 @@ pub(super) fn statistics(noise: &mut Noise) -> Vec<Case> {
         let mut case = Case::new(Family::Statistics, Scale::One, noise);
         let values = noise.values(rows * columns).iter().map(|v| v + 0.5).collect();
         let x = case.given(&[rows, columns], values);
-        let statistics = case.graph.statistics("norm", columns);
+        let statistics = case.graph.statistics("norm", columns).expect("the operands of a case are tensors");
         case.graph.push_effect(Op::TrackStatistics { momentum: 0.1 }, &[x, statistics]).expect("operands fit");
         fill(&mut case, noise);
         cases.push(case);
@@ -122,7 +122,7 @@ fn drawn(stores: &[(Store, &[usize])], count: usize, noise: &mut Noise) -> Case 
             1 => (0..len).map(|_| noise.word() as u8).collect(),
             _ => noise.values(len).iter().flat_map(|v| v.to_le_bytes()).collect(),
         };
-        let table = case.graph.dataset(store, shape);
+        let table = case.graph.dataset(store, shape).expect("the operands of a case are tensors");
         let y = case.push(Op::SampleRows { batch: 130 }, &[table]);
         case.stores.push((store, bytes));
         case.outputs.push(y);
@@ -148,9 +148,10 @@ pub(super) fn patches(noise: &mut Noise) -> Vec<Case> {
         low.extend((0..size).map(|_| noise.word() as u8));
         high.extend((0..size * scale * scale).map(|_| noise.word() as u8));
     }
-    let index = case.graph.dataset(Store::Table, &[table.len(), 5]);
+    let index = case.graph.dataset(Store::Table, &[table.len(), 5]).expect("the operands of a case are tensors");
     for (store, len, scale, high) in [(Store::Low, low.len(), 1, false), (Store::High, high.len(), scale, true)] {
-        let pixels = case.graph.dataset(store, &[len / channels, channels]);
+        let pixels =
+            case.graph.dataset(store, &[len / channels, channels]).expect("the operands of a case are tensors");
         let y = case.push(Op::SamplePatches { batch: 33, patch: side, scale, high }, &[pixels, index]);
         case.outputs.push(y);
     }
