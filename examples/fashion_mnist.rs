@@ -23,9 +23,10 @@ use anyhow::Result;
 use clap::Parser;
 use wgrad::data::{Rows, idx, lessons};
 use wgrad::graph::{Activation, Loss, Update};
+use wgrad::interface::{OutputSpec, Scores};
 use wgrad::network::Network;
 use wgrad::predict::Predictor;
-use wgrad::train::{Resident, Room, Setup, Trainer, class_of, predict_rows};
+use wgrad::train::{Resident, Room, Setup, Trainer, predict_rows};
 
 #[derive(Parser)]
 struct Arguments {
@@ -41,7 +42,8 @@ const LOSS: Loss = Loss::CrossEntropy(0.0);
 /// Share of the rows whose class the network names.
 fn accuracy(predictor: &mut Predictor, rows: &Rows) -> Result<f64> {
     let outputs = predict_rows(predictor, rows)?;
-    let named = outputs.chunks(10).zip(&rows.targets).filter(|(z, t)| class_of(z, LOSS) == **t as usize);
+    let answer = OutputSpec::numbered(10, Scores::Logits);
+    let named = outputs.chunks(10).zip(&rows.targets).filter(|(z, t)| answer.class(z) == **t as usize);
     Ok(named.count() as f64 / rows.count() as f64)
 }
 

@@ -41,6 +41,7 @@ mod files;
 pub mod gpu;
 pub mod graph;
 pub mod image;
+pub mod interface;
 pub mod memory;
 pub mod models;
 pub mod network;

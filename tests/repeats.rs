@@ -7,6 +7,7 @@ use std::path::Path;
 use wgrad::device::{Device, Tiles};
 use wgrad::gpu::adapters;
 use wgrad::image::{Picture, Plane};
+use wgrad::interface::Interface;
 use wgrad::network::{Network, Skip, State, Weights, initial};
 use wgrad::train::{Checkpoint, DataSpec, Recipe, Silent, Stop, ValidateSpec, layout, run};
 use wgrad::upscale::{UpscaleOptions, Upscaler};
@@ -101,7 +102,8 @@ fn checkpoint(network: &Network) -> Checkpoint {
     for (i, value) in state.parameters.iter_mut().enumerate().filter(|(_, v)| **v == 0.0) {
         *value = 0.01 * ((i * 37 % 19) as f32 - 9.0);
     }
-    Checkpoint::new(network.clone(), Weights::from_state(&graph, &layout, &state))
+    let weights = Weights::from_state(&graph, &layout, &state);
+    Checkpoint::new(network.clone(), weights, Interface::of(network).unwrap())
 }
 
 #[test]

@@ -18,6 +18,7 @@ use wgrad::executor::Executor;
 use wgrad::gpu::{Gpu, GpuOptions};
 use wgrad::graph::{Axis, Clock, Graph, Interpolation, Loss, Op, Options, Plan, TensorId};
 use wgrad::image::{Format, Picture, Plane};
+use wgrad::interface::Interface;
 use wgrad::network::{Network, Skip, Weights, initial};
 use wgrad::train::{Checkpoint, Recipe, Storage, layout};
 
@@ -172,7 +173,8 @@ fn checkpoint() -> Vec<u8> {
         Network::Compact { scale: 2, channels: 1, features: 4, convolutions: 3, expand: 0, skip: Skip::Bilinear };
     let (graph, layout) = layout(&network, wgrad::network::Mode::Infer).unwrap();
     let weights = Weights::from_state(&graph, &layout, &initial(&graph, &layout, 1));
-    Checkpoint::new(network, weights).encode(Storage::F32).unwrap()
+    let interface = Interface::of(&network).unwrap();
+    Checkpoint::new(network, weights, interface).encode(Storage::F32).unwrap()
 }
 
 fn pictures() -> Vec<Vec<u8>> {

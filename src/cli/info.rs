@@ -54,22 +54,19 @@ fn value(checkpoint: &Checkpoint) -> Result<Value> {
         json!({ "step": t.step, "seed": t.seed, "device": t.device, "best": t.best,
                 "moments": [t.first.is_some(), t.second.is_some()], "average": t.average.is_some() })
     });
-    let (scale, colour, prepared) = picture(&checkpoint.network);
+    let scale = scale(&checkpoint.network);
     Ok(json!({
         "network": checkpoint.network, "parameters": weights.parameters(), "macs": macs(&network)?, "scale": scale,
-        "colour": colour, "prepared": prepared, "classes": checkpoint.classes, "training": training,
-        "notes": checkpoint.notes, "tensors": tensors,
+        "interface": checkpoint.interface, "classes": checkpoint.interface.output.classes(), "loss": checkpoint.loss,
+        "training": training, "notes": checkpoint.notes, "tensors": tensors,
     }))
 }
 
-/// Scale, colour mode, and whether the input is enlarged beforehand.
-fn picture(network: &Network) -> (Option<usize>, Option<&'static str>, bool) {
+/// Enlargement, of networks that enlarge.
+fn scale(network: &Network) -> Option<usize> {
     match network.input() {
-        Input::Picture { scale, channels, prepared } => {
-            let colour = if channels == 1 { "luma; chroma by bicubic" } else { "RGB" };
-            (Some(scale), Some(colour), prepared)
-        }
-        _ => (None, None, false),
+        Input::Picture { scale, .. } => Some(scale),
+        Input::Rows(_) | Input::Image(_) => None,
     }
 }
 
@@ -81,18 +78,18 @@ fn text(checkpoint: &Checkpoint) -> Result<String> {
     let keys = declaration.as_object().into_iter().flatten().filter(|(key, _)| *key != "kind");
     let keys: Vec<String> = keys.map(|(key, value)| format!("{key} {}", short(value))).collect();
     put("network", format!("{}: {}", model::kind(&checkpoint.network), keys.join(", ")));
-    let (scale, colour, prepared) = picture(&checkpoint.network);
-    if let (Some(scale), Some(colour)) = (scale, colour) {
+    let scale = scale(&checkpoint.network);
+    if let Some(scale) = scale {
         put("enlarges", format!("{scale} times"));
-        put("colour", colour.to_string());
-        put("input", if prepared { "enlarged by bicubic beforehand" } else { "the picture as it is" }.into());
+    }
+    put("input", checkpoint.interface.input.describe());
+    put("output", checkpoint.interface.output.describe());
+    if let Some(loss) = checkpoint.loss {
+        put("loss", loss.name().into());
     }
     put("parameters", format!("{} in use", weights.parameters()));
     let per = if scale.is_some() { " for an output of 1280x720" } else { " per input" };
     put("MACs", format!("{}{per}", count(macs(&network)?)));
-    if !checkpoint.classes.is_empty() {
-        put("classes", checkpoint.classes.join(", "));
-    }
     if let Some(t) = &checkpoint.training {
         let best = t.best.map_or(String::new(), |best| format!(", best score {best:.4}"));
         put("training", format!("step {}, seed {}, on {}{best}; can be resumed", t.step, t.seed, t.device));

@@ -57,6 +57,8 @@ pub struct Table {
     /// Features as floats `[count, columns]`, in the order of the file without the targets; targets in the order in
     /// which they were asked for.
     pub rows: Rows,
+    /// Whether the first line names the columns.
+    pub headed: bool,
     /// Names of the feature columns: those of the header, else their places from 0.
     pub features: Vec<String>,
     /// Names of the target columns, likewise.
@@ -149,8 +151,10 @@ pub fn parse(source: impl Read, name: &Path, options: &Options) -> Result<Table>
         class_names = names.clone().unwrap_or_else(|| ordered(&classes));
         for (class, line) in classes.iter().zip(class_lines) {
             let index = class_names.iter().position(|name| name == class).ok_or_else(|| {
-                let (place, known) = (target_places[0] + 1, class_names.join(", "));
-                Error::input(format!("{file}: line {line}, column {place}: {class:?} is not a class of {known}"))
+                let (known, there) = (class_names.join(", "), ordered(&classes).join(", "));
+                let column = &columns[target_places[0]];
+                let why = format!("line {line}: class {class:?} of column {column} is none that the network knows");
+                Error::input(format!("{file}: {why}: it knows {known}; the table has {there}"))
             })?;
             targets.push(index as f32);
         }
@@ -164,6 +168,7 @@ pub fn parse(source: impl Read, name: &Path, options: &Options) -> Result<Table>
             target_width: target_places.len(),
             classes: class.map(|_| class_names.len()),
         },
+        headed,
         features: named(&feature_places),
         targets: named(&target_places),
         classes: class_names,

@@ -19,6 +19,16 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// How its files' names begin.
+    fn part(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Test => "t10k",
+        }
+    }
+}
+
 /// The contents of one IDX file of unsigned bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idx {
@@ -37,13 +47,13 @@ const MOST: u64 = u32::MAX as u64;
 /// `classes` is the number of classes, against which each label is checked; without it, it is the highest label plus
 /// one. Features are bytes `[count, rows * columns]`, targets class indices `[count, 1]`. Errors name the file.
 pub fn load(folder: &Path, split: Split, classes: Option<usize>) -> Result<Rows> {
-    let part = match split {
-        Split::Train => "train",
-        Split::Test => "t10k",
-    };
-    let images = find(folder, &format!("{part}-images"), "idx3-ubyte")?;
-    let labels = find(folder, &format!("{part}-labels"), "idx1-ubyte")?;
+    let images = images(folder, split)?;
+    let labels = find(folder, &format!("{}-labels", split.part()), "idx1-ubyte")?;
     load_files(&images, &labels, classes)
+}
+
+fn images(folder: &Path, split: Split) -> Result<PathBuf> {
+    find(folder, &format!("{}-images", split.part()), "idx3-ubyte")
 }
 
 /// Reads a file of pictures and the file of their labels; otherwise as [`load`].
@@ -81,6 +91,18 @@ pub fn load_files(images: &Path, labels: &Path, classes: Option<usize>) -> Resul
     })
 }
 
+/// Height, width and channels of the pictures of [`load`]'s folder; a file of other dimensions counts as one row of pixels.
+pub fn size(folder: &Path, split: Split) -> Result<[usize; 3]> {
+    let path = images(folder, split)?;
+    let file = File::open(&path).map_err(|source| Error::io(&path, source))?;
+    let shape = unpacked(BufReader::new(file), &path, |mut source, name| header(&mut source, name))?;
+    Ok(match shape[1..] {
+        [height, width] => [height, width, 1],
+        [height, width, channels @ (1 | 3)] => [height, width, channels],
+        ref other => [1, other.iter().product(), 1],
+    })
+}
+
 /// Reads one IDX file, gunzipping it if it begins as gzip does.
 pub fn read(path: &Path) -> Result<Idx> {
     let file = File::open(path).map_err(|source| Error::io(path, source))?;
@@ -91,21 +113,27 @@ pub fn read(path: &Path) -> Result<Idx> {
 ///
 /// Memory follows the values that are there, never what the header promises. Errors: wrong magic, a type other than
 /// bytes, no dimension, more than 2^32 - 1 values, too few or too many values, broken gzip.
-pub fn parse(mut source: impl Read, name: &Path) -> Result<Idx> {
+pub fn parse(source: impl Read, name: &Path) -> Result<Idx> {
+    unpacked(source, name, body)
+}
+
+/// Hands the file's own bytes to `read`, gunzipped if they begin as gzip does.
+fn unpacked<T>(mut source: impl Read, name: &Path, read: impl FnOnce(&mut dyn Read, &Path) -> Result<T>) -> Result<T> {
     let mut magic = [0; 2];
     fill(&mut source, &mut magic, name)?;
-    let joined = (&magic[..]).chain(source);
+    let mut joined = (&magic[..]).chain(source);
     if magic == [0x1f, 0x8b] {
-        body(flate2::read::MultiGzDecoder::new(BufReader::new(joined)), name)
+        read(&mut flate2::read::MultiGzDecoder::new(BufReader::new(joined)), name)
     } else {
-        body(joined, name)
+        read(&mut joined, name)
     }
 }
 
-fn body(mut source: impl Read, name: &Path) -> Result<Idx> {
+/// The dimensions, of which the product is at most [`MOST`].
+fn header(source: &mut dyn Read, name: &Path) -> Result<Vec<usize>> {
     let wrong = |what: String| Error::input(format!("{}: {what}", name.display()));
     let mut magic = [0; 4];
-    fill(&mut source, &mut magic, name)?;
+    fill(source, &mut magic, name)?;
     let [zero, zero_too, kind, dimensions] = magic;
     if (zero, zero_too) != (0, 0) {
         return Err(wrong(format!("is no IDX file: it begins with {magic:02x?} and not with two zero bytes")));
@@ -120,15 +148,22 @@ fn body(mut source: impl Read, name: &Path) -> Result<Idx> {
     let mut total = 1u64;
     for _ in 0..dimensions {
         let mut size = [0; 4];
-        fill(&mut source, &mut size, name)?;
+        fill(source, &mut size, name)?;
         let size = u32::from_be_bytes(size);
         shape.push(size as usize);
         total = total.checked_mul(u64::from(size)).filter(|&total| total <= MOST).ok_or_else(|| {
             wrong(format!("its header promises more than {MOST} values (dimensions {shape:?} so far)"))
         })?;
     }
+    Ok(shape)
+}
+
+fn body(mut source: &mut dyn Read, name: &Path) -> Result<Idx> {
+    let wrong = |what: String| Error::input(format!("{}: {what}", name.display()));
+    let shape = header(source, name)?;
+    let total = shape.iter().product::<usize>() as u64;
     let mut data = Vec::new();
-    source.by_ref().take(total).read_to_end(&mut data).map_err(|error| Error::io(name, error))?;
+    Read::take(&mut source, total).read_to_end(&mut data).map_err(|error| Error::io(name, error))?;
     if (data.len() as u64) < total {
         return Err(wrong(format!("is truncated: {} values of {total} (dimensions {shape:?})", data.len())));
     }
@@ -140,7 +175,7 @@ fn body(mut source: impl Read, name: &Path) -> Result<Idx> {
     Ok(Idx { shape, data })
 }
 
-fn fill(source: &mut impl Read, bytes: &mut [u8], name: &Path) -> Result<()> {
+fn fill(source: &mut (impl Read + ?Sized), bytes: &mut [u8], name: &Path) -> Result<()> {
     source.read_exact(bytes).map_err(|error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => {
             Error::input(format!("{}: is truncated: ends inside its header", name.display()))

@@ -167,6 +167,17 @@ pub enum Input {
     },
 }
 
+impl Input {
+    /// Values of one row or image; of a picture of any size, 0.
+    pub fn width(&self) -> usize {
+        match self {
+            Input::Rows(width) => *width,
+            Input::Image([height, width, channels]) => height * width * channels,
+            Input::Picture { .. } => 0,
+        }
+    }
+}
+
 impl Network {
     /// Checks what types cannot: widths that are zero, scales that do not exist.
     ///
@@ -232,6 +243,16 @@ impl Network {
                 Input::Picture { channels: *channels, scale: *scale, prepared: false }
             }
         }
+    }
+
+    /// Values that come out for one row or image.
+    ///
+    /// # Errors
+    /// When the layers do not fit together, naming the one.
+    pub fn outputs(&self) -> Result<usize> {
+        let batch = 2;
+        let (graph, _, y) = self.graph(batch, [16, 16], Mode::Infer)?;
+        Ok(graph.shape(y).len() / batch)
     }
 
     /// Pixels of the input around an output pixel that it depends on: tiles overlap by as many.

@@ -6,8 +6,10 @@ use std::path::Path;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::LossSpec;
 use crate::files;
-use crate::network::{Array, Input, Network, Weights};
+use crate::interface::{Interface, OutputSpec, Scores};
+use crate::network::{Array, Network, Weights};
 use crate::{Error, Result};
 
 /// A network with its weights, and what a training run needs to go on.
@@ -17,8 +19,10 @@ pub struct Checkpoint {
     pub network: Network,
     /// What it learned.
     pub weights: Weights,
-    /// Names of the classes, for classifiers.
-    pub classes: Vec<String>,
+    /// What goes in and what comes out.
+    pub interface: Interface,
+    /// What it was trained to make small, where that is known.
+    pub loss: Option<LossSpec>,
     /// State of the run that wrote it; none in files for use.
     pub training: Option<TrainingState>,
     /// Free notes: what made the file, its scores.
@@ -53,13 +57,14 @@ pub enum Storage {
     F16,
 }
 
-const FORMAT: &str = "1";
+/// The format that is written. Format 1 had no interface and no checksum; it is read still.
+const FORMAT: &str = "2";
 const MOMENTS: [&str; 3] = ["optimizer.first.", "optimizer.second.", "average."];
 
 impl Checkpoint {
     /// A file for use.
-    pub fn new(network: Network, weights: Weights) -> Self {
-        Checkpoint { network, weights, classes: Vec::new(), training: None, notes: BTreeMap::new() }
+    pub fn new(network: Network, weights: Weights, interface: Interface) -> Self {
+        Checkpoint { network, weights, interface, loss: None, training: None, notes: BTreeMap::new() }
     }
 
     /// Reads a file.
@@ -86,8 +91,11 @@ impl Checkpoint {
             metadata.get(key).ok_or_else(missing)
         };
         let format = entry("wgrad")?;
-        if format != FORMAT {
-            return Err(bad(format!("format {format} is newer than this program understands; update it")));
+        match format.as_str() {
+            "1" => {}
+            FORMAT if *entry("checksum")? == checksum(&metadata, &file) => {}
+            FORMAT => return Err(bad("is damaged: its checksum is another; copy it again from where it came".into())),
+            _ => return Err(bad(format!("format {format} is newer than this program understands; update it"))),
         }
         let network: Network = serde_json::from_str(entry("network")?)
             .map_err(|e| bad(format!("its `network` is not understood: {e}")))?;
@@ -118,18 +126,25 @@ impl Checkpoint {
                 device: metadata.get("device").cloned().unwrap_or_default(),
             }),
         };
-        let classes = match metadata.get("classes") {
-            None => Vec::new(),
-            Some(text) => serde_json::from_str(text).map_err(|e| bad(format!("its `classes` are damaged: {e}")))?,
-        };
         let notes = metadata.iter().filter_map(|(k, v)| Some((k.strip_prefix("note.")?.to_string(), v.clone())));
-        let checkpoint = Checkpoint { network, weights, classes, training, notes: notes.collect() };
+        let mut notes: BTreeMap<String, String> = notes.collect();
+        let (loss, interface) = if format == "1" {
+            let loss = notes.remove("loss");
+            format_1(&network, metadata.get("classes"), loss.as_ref()).map_err(|e| bad(e.to_string()))?
+        } else {
+            let damaged = |key: &str, e: serde_json::Error| bad(format!("its `{key}` is not understood: {e}"));
+            let loss = metadata.get("loss").map(|text| serde_json::from_str(text).map_err(|e| damaged("loss", e)));
+            let interface = serde_json::from_str(entry("interface")?).map_err(|e| damaged("interface", e))?;
+            (loss.transpose()?, interface)
+        };
+        let checkpoint = Checkpoint { network, weights, interface, loss, training, notes };
         checkpoint.fits().map_err(|e| bad(e.to_string()))?;
         Ok(checkpoint)
     }
 
-    /// Whether the weights are those of the network.
+    /// Whether the weights are those of the network, and the interface one that it can have.
     fn fits(&self) -> Result<()> {
+        self.interface.check(&self.network)?;
         let mode = if self.training.is_some() { crate::network::Mode::Train } else { crate::network::Mode::Infer };
         let (graph, ..) = self.network.graph(2, [16, 16], mode)?;
         let layout = crate::graph::Plan::new(&graph, Default::default())?.layout;
@@ -145,12 +160,9 @@ impl Checkpoint {
         let mut put = |key: &str, value: String| metadata.insert(key.to_string(), value);
         put("wgrad", FORMAT.into());
         put("network", serde_json::to_string(&self.network).expect("a declaration is plain data"));
-        if let Input::Picture { channels, prepared, .. } = self.network.input() {
-            put("colour", if channels == 1 { "luma, chroma by bicubic" } else { "rgb" }.into());
-            put("input", if prepared { "enlarged by bicubic" } else { "low resolution" }.into());
-        }
-        if !self.classes.is_empty() {
-            put("classes", serde_json::to_string(&self.classes).expect("names are plain data"));
+        put("interface", serde_json::to_string(&self.interface).expect("an interface is plain data"));
+        if let Some(loss) = &self.loss {
+            put("loss", serde_json::to_string(loss).expect("a loss is plain data"));
         }
         for (key, note) in &self.notes {
             put(&format!("note.{key}"), note.clone());
@@ -176,6 +188,8 @@ impl Checkpoint {
         });
         let views: Vec<(&str, TensorView<'_>)> = views.collect::<Result<_>>()?;
         let file = safetensors::serialize(views, None).map_err(lay)?;
+        let sum = checksum(&metadata, &SafeTensors::deserialize(&file).map_err(lay)?);
+        metadata.insert("checksum".into(), sum);
         Ok(with_metadata(&file, metadata))
     }
 
@@ -186,6 +200,63 @@ impl Checkpoint {
     pub fn save(&self, path: &Path, storage: Storage) -> Result<()> {
         files::replace(path, &self.encode(storage)?)
     }
+}
+
+/// CRC-32 of everything that the file says: metadata but for the checksum itself, and every tensor with its name, type
+/// and shape. Each in its own order, so that tools that lay a file out anew do not change it.
+fn checksum(metadata: &HashMap<String, String>, file: &SafeTensors<'_>) -> String {
+    let mut sum = crc32fast::Hasher::new();
+    // Each part with its length, so that none can pass for the end of another.
+    let mut add = |part: &[u8]| {
+        sum.update(&(part.len() as u64).to_le_bytes());
+        sum.update(part);
+    };
+    let entries: BTreeMap<&String, &String> = metadata.iter().filter(|(key, _)| *key != "checksum").collect();
+    for (key, value) in entries {
+        add(key.as_bytes());
+        add(value.as_bytes());
+    }
+    let mut tensors: Vec<(&str, TensorView<'_>)> = file.iter().collect();
+    tensors.sort_by_key(|(name, _)| *name);
+    for (name, view) in tensors {
+        add(name.as_bytes());
+        add(format!("{:?} {:?}", view.dtype(), view.shape()).as_bytes());
+        add(view.data());
+    }
+    format!("crc32:{:08x}", sum.finalize())
+}
+
+/// What a file of format 1 tells of its outputs: class names for tables of classes, and the loss in a note.
+fn format_1(
+    network: &Network,
+    classes: Option<&String>,
+    loss: Option<&String>,
+) -> Result<(Option<LossSpec>, Interface)> {
+    let damaged = |key: &str, e: serde_json::Error| Error::input(format!("its `{key}` is damaged: {e}"));
+    let loss: Option<LossSpec> =
+        loss.map(|text| serde_json::from_str(text).map_err(|e| damaged("note.loss", e))).transpose()?;
+    let names: Option<Vec<String>> =
+        classes.map(|text| serde_json::from_str(text).map_err(|e| damaged("classes", e))).transpose()?;
+    let mut interface = Interface::of(network)?;
+    if matches!(interface.output, OutputSpec::Picture { .. }) {
+        return Ok((loss, interface));
+    }
+    let (outputs, column) = (network.outputs()?, None);
+    let numbered = |count: usize| (0..count).map(|c| c.to_string()).collect();
+    let classes = |scores, count| {
+        let names = names.clone().unwrap_or_else(|| numbered(count));
+        OutputSpec::Classes { column, names, scores }
+    };
+    // Where the loss is not told, several outputs were read as classes and one as a value.
+    match loss {
+        Some(LossSpec::Bce {}) if outputs == 1 => interface.output = classes(Scores::Probability, 2),
+        Some(LossSpec::BceWithLogits {}) if outputs == 1 => interface.output = classes(Scores::Logit, 2),
+        None | Some(LossSpec::CrossEntropy { .. }) if outputs > 1 => {
+            interface.output = classes(Scores::Logits, outputs);
+        }
+        _ => {}
+    }
+    Ok((loss, interface))
 }
 
 /// Puts metadata into a safetensors file in the order of its keys: the crate takes a hash map, whose order would make
@@ -229,6 +300,7 @@ fn array(view: &TensorView<'_>) -> std::result::Result<Array, String> {
 mod tests {
     use super::*;
     use crate::graph::{Activation, Options, Plan};
+    use crate::interface::{Colour, InputSpec, Pixels, Value};
     use crate::network::{Mode, initial};
 
     fn checkpoint() -> Checkpoint {
@@ -236,13 +308,16 @@ mod tests {
         let (graph, ..) = network.graph(1, [0, 0], Mode::Infer).unwrap();
         let layout = Plan::new(&graph, Options::default()).unwrap().layout;
         let weights = Weights::from_state(&graph, &layout, &initial(&graph, &layout, 1));
-        Checkpoint::new(network, weights)
+        let interface = Interface::of(&network).unwrap();
+        Checkpoint::new(network, weights, interface)
     }
 
     #[test]
     fn a_checkpoint_round_trips_and_equal_contents_are_equal_bytes() {
         let mut one = checkpoint();
-        one.classes = vec!["cat".into(), "dög".into()];
+        let names = vec!["cat".into(), "dög".into()];
+        one.interface.output = OutputSpec::Classes { column: Some("y".into()), names, scores: Scores::Logits };
+        one.loss = Some(LossSpec::CrossEntropy { smoothing: 0.1 });
         let zeros = one.weights.clone();
         one.training = Some(TrainingState {
             step: 7,
@@ -265,6 +340,44 @@ mod tests {
             let error = Checkpoint::decode(&bytes[..cut], "cut.safetensors").unwrap_err().to_string();
             assert!(error.contains("cut.safetensors"), "{error}");
         }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let bytes = checkpoint().encode(Storage::F32).unwrap();
+        for bit in 0..8 * bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let error = Checkpoint::decode(&damaged, "x").unwrap_err().to_string();
+            assert!(error.starts_with("x: "), "bit {bit}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_interface_of_another_network_is_refused() {
+        let refused = |output: OutputSpec| {
+            let mut wrong = checkpoint();
+            wrong.interface.output = output;
+            let bytes = wrong.encode(Storage::F32).unwrap();
+            Checkpoint::decode(&bytes, "x").unwrap_err().to_string()
+        };
+        let names = |n: &[&str]| n.iter().map(|n| n.to_string()).collect::<Vec<_>>();
+        let classes = |n: &[&str], scores| OutputSpec::Classes { column: None, names: names(n), scores };
+        for output in [
+            classes(&["a", "b", "c"], Scores::Logits),
+            classes(&["a", "a"], Scores::Logits),
+            classes(&["a", "b"], Scores::Logit),
+            OutputSpec::Values { columns: vec![Value::plain("one")] },
+            OutputSpec::Values { columns: vec![Value { name: "z".into(), mean: 0.0, deviation: 0.0 }; 2] },
+        ] {
+            let error = refused(output);
+            assert!(error.contains("2 outputs"), "{error}");
+        }
+        assert!(refused(OutputSpec::Picture { pixels: Pixels::plain(Colour::Rgb) }).contains("picture"));
+        let mut wrong = checkpoint();
+        wrong.interface.input = InputSpec::plain(names(&["a", "b"]), true);
+        let error = Checkpoint::decode(&wrong.encode(Storage::F32).unwrap(), "x").unwrap_err().to_string();
+        assert!(error.contains("2 features") && error.contains("takes 3"), "{error}");
     }
 
     #[test]

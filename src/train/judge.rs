@@ -6,7 +6,8 @@ use crate::device::Device;
 use crate::graph::Loss;
 use crate::image::protocol::{self, Baseline};
 use crate::image::{Picture, Plane, resize};
-use crate::network::{Network, Weights};
+use crate::interface::{Interface, OutputSpec};
+use crate::network::{Input, Network, Weights};
 use crate::predict::Predictor;
 use crate::train::Checkpoint;
 use crate::upscale::{UpscaleOptions, Upscaler};
@@ -21,8 +22,10 @@ pub enum Judge {
     Rows {
         /// The rows.
         rows: Rows,
-        /// Decides how predictions are read.
+        /// What is summed up beside the score.
         loss: Loss,
+        /// How predictions are read.
+        output: OutputSpec,
         /// Made at the first validation.
         predictor: Option<Box<Predictor>>,
     },
@@ -39,8 +42,8 @@ pub enum Judge {
 
 impl Judge {
     /// Judges by rows.
-    pub fn rows(rows: Rows, loss: Loss) -> Self {
-        Judge::Rows { rows, loss, predictor: None }
+    pub fn rows(rows: Rows, loss: Loss, output: OutputSpec) -> Self {
+        Judge::Rows { rows, loss, output, predictor: None }
     }
 
     /// Judges by pictures, against bicubic enlargement.
@@ -71,20 +74,21 @@ impl Judge {
     pub fn validate(&mut self, device: &Device, network: &Network, weights: &Weights, step: u64) -> Result<Validation> {
         let names = self.columns();
         let (values, baseline) = match self {
-            Judge::Rows { rows, loss, predictor } => {
+            Judge::Rows { rows, loss, output, predictor } => {
                 match predictor {
                     Some(predictor) => predictor.set_weights(network, weights)?,
                     None => *predictor = Some(Box::new(Predictor::new(device.executor()?, network, weights)?)),
                 }
                 let predictor = predictor.as_mut().expect("made above");
                 let outputs = predict_rows(predictor, rows)?;
-                (score_rows(rows, *loss, &outputs), None)
+                (score_rows(rows, *loss, output, &outputs), None)
             }
             Judge::Pictures { truths, bicubic, upscaler } => {
                 match upscaler {
                     Some(upscaler) => upscaler.set_weights(network, weights)?,
                     None => {
-                        let checkpoint = Checkpoint::new(network.clone(), weights.clone());
+                        let interface = Interface::of(network)?;
+                        let checkpoint = Checkpoint::new(network.clone(), weights.clone(), interface);
                         *upscaler = Some(Box::new(Upscaler::new(device, &checkpoint, UpscaleOptions::default())?));
                     }
                 }
@@ -159,14 +163,14 @@ pub fn predict_rows(predictor: &mut Predictor, rows: &Rows) -> Result<Vec<f32>> 
 }
 
 /// Accuracy (or R squared) and mean loss, in f64.
-fn score_rows(rows: &Rows, loss: Loss, outputs: &[f32]) -> [f64; 2] {
+fn score_rows(rows: &Rows, loss: Loss, spec: &OutputSpec, outputs: &[f32]) -> [f64; 2] {
     let count = rows.count();
     let width = outputs.len() / count;
     let mut total = 0.0;
     let mut right = 0usize;
     for (i, output) in outputs.chunks(width).enumerate() {
         let target = &rows.targets[i * rows.target_width..(i + 1) * rows.target_width];
-        let prediction = class_of(output, loss);
+        let prediction = spec.class(output);
         right += usize::from(rows.classes.is_some() && prediction == target[0] as usize);
         total += row_loss(loss, output, target);
     }
@@ -182,15 +186,6 @@ fn score_rows(rows: &Rows, loss: Loss, outputs: &[f32]) -> [f64; 2] {
         }
     };
     [score, mean_loss]
-}
-
-/// The class that an output stands for: the largest of several, or whether a single one is above one half (above 0 for
-/// logits).
-pub fn class_of(output: &[f32], loss: Loss) -> usize {
-    match output {
-        [one] => usize::from(*one > if loss == Loss::Bce { 0.5 } else { 0.0 }),
-        many => (0..many.len()).max_by(|&a, &b| many[a].total_cmp(&many[b])).unwrap_or(0),
-    }
 }
 
 /// The loss of one row, with the operator's formulas.
@@ -228,11 +223,10 @@ fn row_loss(loss: Loss, output: &[f32], target: &[f32]) -> f64 {
 /// # Errors
 /// Naming both widths.
 pub fn check_rows(network: &Network, rows: &Rows) -> Result<()> {
-    let width = match network.input() {
-        crate::network::Input::Rows(width) => width,
-        crate::network::Input::Image([h, w, c]) => h * w * c,
-        crate::network::Input::Picture { .. } => return Ok(()),
-    };
+    let width = network.input().width();
+    if matches!(network.input(), Input::Picture { .. }) {
+        return Ok(());
+    }
     if width != rows.width {
         return Err(Error::input(format!(
             "network: its input takes {width} values, the data has rows of {}",

@@ -9,11 +9,12 @@ mod report;
 mod run;
 mod schedule;
 mod spec;
+mod targets;
 mod trainer;
 mod words;
 
 pub use checkpoint::{Checkpoint, Storage, TrainingState};
-pub use judge::{Judge, check_rows, class_of, predict_rows};
+pub use judge::{Judge, check_rows, predict_rows};
 pub use recipe::Recipe;
 pub use report::{Progress, Report, Silent, Stop, Validation};
 pub use run::{Summary, plan, profile, run};

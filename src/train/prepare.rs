@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use super::judge::{Judge, check_rows};
 use super::report::Report;
+use super::targets::Targets;
 use super::{DataSpec, Recipe, Resident, Room, Trainer};
 use crate::data::{
     Degradation, Folder, FolderOptions, PairOptions, Pictures, Prefetch, Rows, csv, idx, lessons, procedural,
 };
-use crate::graph::Loss;
 use crate::image::Picture;
+use crate::interface::{Colour, InputSpec, Interface, OutputSpec, Pixels, Value};
 use crate::network::Input;
 use crate::{Error, Result};
 
@@ -19,7 +20,7 @@ pub(super) struct Prepared {
     pub(super) resident: Resident,
     pub(super) room: Room,
     pub(super) judge: Judge,
-    pub(super) classes: Vec<String>,
+    pub(super) interface: Interface,
     shards: Option<Shards>,
 }
 
@@ -31,8 +32,8 @@ struct Shards {
 }
 
 impl Prepared {
-    fn fixed(resident: Resident, judge: Judge, classes: Vec<String>) -> Self {
-        Prepared { room: Room::of(&resident), resident, judge, classes, shards: None }
+    fn fixed(resident: Resident, judge: Judge, interface: Interface) -> Self {
+        Prepared { room: Room::of(&resident), resident, judge, interface, shards: None }
     }
 
     /// The step at which the next shard is due.
@@ -66,7 +67,9 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
         DataSpec::Idx { path } => {
             let train = idx::load(path, idx::Split::Train, None)?;
             let test = idx::load(path, idx::Split::Test, train.classes)?;
-            rows(recipe, train, test, Vec::new())
+            let classes = train.classes.unwrap_or_default();
+            let [height, width, channels] = idx::size(path, idx::Split::Train)?;
+            rows(recipe, train, test, image(height, width, channels), Targets::numbered(classes))
         }
         DataSpec::Csv { path, target, classes, holdout } => {
             let column = match target {
@@ -79,17 +82,23 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
             };
             let table = csv::load(path, &csv::Options::new(target))?;
             let (train, test) = table.rows.split(*holdout, recipe.seed)?;
-            rows(recipe, train, test, table.classes)
+            let input = InputSpec::plain(table.features, table.headed);
+            let targets = match *classes {
+                true => Targets::Classes { column: table.targets.into_iter().next(), names: table.classes },
+                false => Targets::Values(table.targets.into_iter().map(Value::plain).collect()),
+            };
+            rows(recipe, train, test, input, targets)
         }
         DataSpec::Spirals { points, classes } => {
             let draw = |seed: u32, count| lessons::spirals(u64::from(seed), count, *classes, 0.02);
             let (train, test) = (draw(recipe.seed, *points), draw(recipe.seed ^ 1, points / 5 + 1));
-            rows(recipe, train, test, Vec::new())
+            let input = InputSpec::plain(["0".to_string(), "1".to_string()], false);
+            rows(recipe, train, test, input, Targets::numbered(*classes))
         }
         DataSpec::Digits { pictures } => {
             let draw = |seed: u32, count| lessons::digits(u64::from(seed), count);
             let (train, test) = (draw(recipe.seed, *pictures), draw(recipe.seed ^ 1, pictures / 5 + 1));
-            rows(recipe, train, test, Vec::new())
+            rows(recipe, train, test, image(lessons::DIGIT_SIDE, lessons::DIGIT_SIDE, 1), Targets::numbered(10))
         }
         DataSpec::Procedural { pictures, size, patch } => drawn(recipe, *pictures, *size, *patch),
         DataSpec::Images { train, exclude, patch, rescale, max_pixels, budget_mib, blur, jpeg, noise } => {
@@ -118,28 +127,21 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
     }
 }
 
-fn rows(recipe: &Recipe, train: Rows, test: Rows, classes: Vec<String>) -> Result<Prepared> {
-    check_rows(&recipe.network, &train)?;
-    let loss = recipe.loss().loss();
-    if matches!(loss, Loss::CrossEntropy(_)) && train.classes.is_none() {
-        return Err(Error::input(
-            "loss.kind: cross_entropy needs classes; use mse, mae, huber or charbonnier for values",
-        ));
-    }
-    if let (Loss::CrossEntropy(_), Some(count)) = (loss, train.classes) {
-        let outputs = outputs(recipe)?;
-        if outputs < count {
-            let why = format!("it has {outputs} outputs, the data has {count} classes");
-            return Err(Error::input(format!("network: {why}")));
-        }
-    }
-    Ok(Prepared::fixed(Resident::Rows(train), Judge::rows(test, loss), classes))
+/// Grey or RGB images, as bytes of which 255 is 1.
+fn image(height: usize, width: usize, channels: usize) -> InputSpec {
+    let colour = if channels == 1 { Colour::Grey } else { Colour::Rgb };
+    InputSpec::Image { height, width, pixels: Pixels::plain(colour) }
 }
 
-/// Width of the network's output.
-fn outputs(recipe: &Recipe) -> Result<usize> {
-    let (graph, _, y) = recipe.network.graph(2, [16, 16], crate::network::Mode::Infer)?;
-    Ok(graph.shape(y).columns())
+fn rows(recipe: &Recipe, train: Rows, test: Rows, input: InputSpec, targets: Targets) -> Result<Prepared> {
+    check_rows(&recipe.network, &train)?;
+    let output = targets.output(recipe.loss(), recipe.network.outputs()?)?;
+    let probabilities = matches!(output, OutputSpec::Probabilities { .. });
+    if let Some(target) = train.targets.iter().find(|t| probabilities && !(0.0..=1.0).contains(*t)) {
+        return Err(Error::input(format!("loss.kind: bce learns probabilities, and a target is {target}; use mse")));
+    }
+    let judge = Judge::rows(test, recipe.loss().loss(), output.clone());
+    Ok(Prepared::fixed(Resident::Rows(train), judge, Interface { input, output }))
 }
 
 fn scale(recipe: &Recipe) -> usize {
@@ -170,7 +172,7 @@ fn drawn(recipe: &Recipe, count: usize, size: usize, patch: usize) -> Result<Pre
                 .collect()
         }
     };
-    Ok(Prepared::fixed(resident, Judge::pictures(judge, scale(recipe))?, Vec::new()))
+    Ok(Prepared::fixed(resident, Judge::pictures(judge, scale(recipe))?, Interface::of(&recipe.network)?))
 }
 
 /// Ground truth of validation folders.
@@ -183,9 +185,10 @@ fn truths(folders: &[PathBuf]) -> Result<Vec<Picture>> {
 }
 
 fn shards_of(recipe: &Recipe, folder: Folder, judge: Judge, patch: usize) -> Result<Prepared> {
+    let interface = Interface::of(&recipe.network)?;
     let first = folder.shard(0)?;
     if folder.is_fixed() {
-        return Ok(Prepared::fixed(Resident::Pictures(first), judge, Vec::new()));
+        return Ok(Prepared::fixed(Resident::Pictures(first), judge, interface));
     }
     // A shard stays while its pixels are seen about once.
     let [count, low, high] = folder.room();
@@ -193,5 +196,5 @@ fn shards_of(recipe: &Recipe, folder: Folder, judge: Judge, patch: usize) -> Res
     let steps = (patches / recipe.batch).max(1) as u64;
     let room = Room { count, low, high };
     let shards = Shards { folder: std::sync::Arc::new(folder), steps, next: None };
-    Ok(Prepared { resident: Resident::Pictures(first), room, judge, classes: Vec::new(), shards: Some(shards) })
+    Ok(Prepared { resident: Resident::Pictures(first), room, judge, interface, shards: Some(shards) })
 }

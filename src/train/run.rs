@@ -13,6 +13,7 @@ use crate::device::Device;
 use crate::executor::Precision;
 use crate::graph::{Options, Plan};
 use crate::image::SaveOptions;
+use crate::interface::Interface;
 use crate::{Error, Result, files};
 
 /// Seconds between two progress reports.
@@ -91,13 +92,8 @@ pub fn run(
     files::replace(&folder.join("recipe.toml"), recipe.to_toml().as_bytes())?;
     let metrics = Metrics::open(folder, prepared.judge.columns(), trainer.step())?;
     let before = metrics.seconds();
-    let (classes, begun) = (prepared.classes.clone(), Instant::now());
-    Run { recipe, device, folder, trainer, classes, metrics, best, begun, before }.go(&mut prepared, stop, report)
-}
-
-/// The loss that a network was trained by says how its outputs are read: kept with the weights.
-fn loss_note(recipe: &Recipe) -> String {
-    serde_json::to_string(&recipe.loss()).expect("plain data")
+    let (interface, begun) = (prepared.interface.clone(), Instant::now());
+    Run { recipe, device, folder, trainer, interface, metrics, best, begun, before }.go(&mut prepared, stop, report)
 }
 
 /// How a recipe's network learns.
@@ -146,7 +142,7 @@ struct Run<'a> {
     device: &'a Device,
     folder: &'a Path,
     trainer: Trainer,
-    classes: Vec<String>,
+    interface: Interface,
     metrics: Metrics,
     best: Option<f64>,
     begun: Instant,
@@ -204,11 +200,10 @@ impl Run<'_> {
         if validation.best {
             self.best = Some(score);
             let (network, weights) = network.collapse(&weights)?;
-            let mut best = Checkpoint::new(network, weights);
+            let mut best = Checkpoint::new(network, weights, self.interface.clone());
             best.notes.insert("validation".into(), validation.line());
             best.notes.insert("steps".into(), step.to_string());
-            best.notes.insert("loss".into(), loss_note(self.recipe));
-            best.classes = self.classes.clone();
+            best.loss = Some(self.recipe.loss());
             best.save(&self.folder.join("best.safetensors"), Storage::F32)?;
         }
         let loss = pending.iter().map(|&l| f64::from(l)).sum::<f64>() / pending.len().max(1) as f64;
@@ -224,9 +219,8 @@ impl Run<'_> {
     fn save(&mut self) -> Result<()> {
         let weights = self.trainer.weights()?;
         let training = Some(self.trainer.training_state(self.best)?);
-        let mut checkpoint = Checkpoint::new(self.recipe.network.clone(), weights);
-        checkpoint.classes = self.classes.clone();
-        checkpoint.notes.insert("loss".into(), loss_note(self.recipe));
+        let mut checkpoint = Checkpoint::new(self.recipe.network.clone(), weights, self.interface.clone());
+        checkpoint.loss = Some(self.recipe.loss());
         checkpoint.training = training;
         checkpoint.save(&self.folder.join("checkpoint.safetensors"), Storage::F32)
     }

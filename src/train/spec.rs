@@ -166,6 +166,24 @@ fn thousandth() -> f32 {
 }
 
 impl LossSpec {
+    /// Its `kind`.
+    pub fn name(self) -> &'static str {
+        match self {
+            LossSpec::Mse {} => "mse",
+            LossSpec::Mae {} => "mae",
+            LossSpec::Huber { .. } => "huber",
+            LossSpec::Charbonnier { .. } => "charbonnier",
+            LossSpec::CrossEntropy { .. } => "cross_entropy",
+            LossSpec::Bce {} => "bce",
+            LossSpec::BceWithLogits {} => "bce_with_logits",
+        }
+    }
+
+    /// Whether it is a binary cross-entropy.
+    pub fn is_binary(self) -> bool {
+        matches!(self, LossSpec::Bce {} | LossSpec::BceWithLogits {})
+    }
+
     /// The operator's loss.
     pub fn loss(self) -> Loss {
         match self {

@@ -6,6 +6,7 @@ use crate::device::Device;
 use crate::graph::{Options, Plan};
 use crate::image::tiles::{Rect, Tile, tiles};
 use crate::image::{Picture, Plane, alpha, colour, resize};
+use crate::interface::{InputSpec, Interface, OutputSpec, Pixels};
 use crate::network::{Input, Mode, Network};
 use crate::predict::Predictor;
 use crate::train::Checkpoint;
@@ -37,8 +38,16 @@ pub struct Upscaler {
     options: UpscaleOptions,
     channels: usize,
     scale: usize,
-    prepared: bool,
+    ends: Ends,
     tile: usize,
+}
+
+/// How pictures become numbers and numbers pictures.
+struct Ends {
+    input: Pixels,
+    /// The input is enlarged by bicubic interpolation beforehand.
+    enlarged: bool,
+    output: Pixels,
 }
 
 /// Sides that `auto` tries, largest first.
@@ -53,9 +62,16 @@ impl Upscaler {
     /// # Errors
     /// When the network does not enlarge pictures, the tile is too small for what the network sees, or the device fails.
     pub fn new(device: &Device, checkpoint: &Checkpoint, options: UpscaleOptions) -> Result<Self> {
-        let Input::Picture { channels, scale, prepared } = checkpoint.network.input() else {
+        let (Input::Picture { channels, scale, .. }, Interface { input, output }) =
+            (checkpoint.network.input(), &checkpoint.interface)
+        else {
             return Err(Error::input("this network does not enlarge pictures; `wgrad predict` uses it"));
         };
+        checkpoint.interface.check(&checkpoint.network)?;
+        let (InputSpec::Picture { pixels, enlarged }, OutputSpec::Picture { pixels: out }) = (input, output) else {
+            unreachable!("checked: a network of pictures has pictures at both ends")
+        };
+        let ends = Ends { input: pixels.clone(), enlarged: *enlarged, output: out.clone() };
         let (network, weights) = checkpoint.network.collapse(&checkpoint.weights)?;
         let predictor = Predictor::new(device.executor()?, &network, &weights)?;
         let least = 2 * network.radius() + 1;
@@ -67,7 +83,7 @@ impl Upscaler {
             None => largest_tile(&network, options.max_memory, least)?,
         };
         let checkpoint = Checkpoint { network, weights, ..checkpoint.clone() };
-        Ok(Upscaler { device: device.clone(), checkpoint, predictor, options, channels, scale, prepared, tile })
+        Ok(Upscaler { device: device.clone(), checkpoint, predictor, options, channels, scale, ends, tile })
     }
 
     /// Enlargement of the network.
@@ -162,7 +178,7 @@ impl Upscaler {
     /// Enlarges planes tile by tile; a tile that fails is tried again at half its side, and on the CPU in the end.
     fn tiled(&mut self, planes: &[Plane], progress: &mut dyn FnMut(usize, usize)) -> Result<Vec<Plane>> {
         let prepared: Vec<Plane>;
-        let (input, scale) = if self.prepared {
+        let (input, scale) = if self.ends.enlarged {
             prepared = planes.iter().map(|p| resize::upscale(p, self.scale, resize::Rounding::Eight)).collect();
             (&prepared[..], 1)
         } else {
@@ -202,11 +218,11 @@ impl Upscaler {
         let mut out = vec![Plane::filled(width * scale, height * scale, 0.0); planes.len()];
         for (i, tile) in tiles.iter().enumerate() {
             let Rect { width, height, .. } = tile.source;
-            let result = self.predictor.run(1, [height, width], &gather(planes, tile))?;
+            let result = self.predictor.run(1, [height, width], &gather(planes, tile, &self.ends.input))?;
             if !result.iter().all(|v| v.is_finite()) {
                 return Err(Error::NonFinite(format!("tile {i}: the network's result is not finite")));
             }
-            scatter(&result, tile, scale, &mut out);
+            scatter(&result, tile, scale, &self.ends.output, &mut out);
             progress(i + 1, tiles.len());
         }
         Ok(out)
@@ -224,15 +240,17 @@ fn largest_tile(network: &Network, memory: u64, least: usize) -> Result<usize> {
     Ok(SIDES[SIDES.len() - 1].max(least))
 }
 
-/// The tile's pixels, channels interleaved, 0 to 1.
-fn gather(planes: &[Plane], tile: &Tile) -> Vec<f32> {
+/// The tile's pixels as the network takes them, channels interleaved.
+fn gather(planes: &[Plane], tile: &Tile, ends: &Pixels) -> Vec<f32> {
     let Rect { x, y, width, height } = tile.source;
     let pixels = (y..y + height).flat_map(|row| (x..x + width).map(move |column| (row, column)));
-    pixels.flat_map(|(row, column)| planes.iter().map(move |p| p.at(column, row) / 255.0)).collect()
+    pixels
+        .flat_map(|(row, column)| planes.iter().enumerate().map(move |(c, p)| ends.encode(p.at(column, row), c)))
+        .collect()
 }
 
 /// Puts the kept part of a result where it belongs.
-fn scatter(result: &[f32], tile: &Tile, scale: usize, out: &mut [Plane]) {
+fn scatter(result: &[f32], tile: &Tile, scale: usize, ends: &Pixels, out: &mut [Plane]) {
     let (from, to) = (tile.keep_in_source().scaled(scale), tile.keep.scaled(scale));
     let (stride, channels) = (tile.source.width * scale, out.len());
     for (c, plane) in out.iter_mut().enumerate() {
@@ -240,7 +258,7 @@ fn scatter(result: &[f32], tile: &Tile, scale: usize, out: &mut [Plane]) {
             let source = &result[((from.y + row) * stride + from.x) * channels..];
             let target = &mut plane.data[(to.y + row) * plane.width + to.x..][..to.width];
             for (value, pixel) in target.iter_mut().zip(source.chunks(channels)) {
-                *value = pixel[c] * 255.0;
+                *value = ends.decode(pixel[c], c);
             }
         }
     }

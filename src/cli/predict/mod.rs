@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use wgrad::data::csv;
-use wgrad::graph::Loss;
+use wgrad::interface::Reading;
 use wgrad::network::Input;
 use wgrad::predict::Predictor;
-use wgrad::train::{Checkpoint, LossSpec, check_rows, class_of, predict_rows};
+use wgrad::train::{Checkpoint, check_rows, predict_rows};
 use wgrad::{Error, Result};
 
 use super::console::Console;
@@ -91,40 +91,32 @@ pub fn column(text: &str) -> csv::Column {
     text.parse().map_or_else(|_| csv::Column::Name(text.into()), csv::Column::Index)
 }
 
-/// The loss that a network was trained by, which says how its outputs are read; where its file does not tell, classes
-/// for several outputs and a value for one.
-pub fn loss(checkpoint: &Checkpoint) -> LossSpec {
-    let noted = checkpoint.notes.get("loss").and_then(|text| serde_json::from_str(text).ok());
-    noted.unwrap_or(LossSpec::CrossEntropy { smoothing: 0.0 })
-}
-
 /// What a row's output says.
 enum Answer {
     /// Class names and probabilities, the likeliest first.
     Classes(Vec<(String, f64)>),
     /// Values.
-    Values(Vec<f32>),
+    Values(Vec<f64>),
 }
 
 impl Answer {
     fn new(checkpoint: &Checkpoint, output: &[f32], arguments: &Arguments) -> Self {
-        let loss = loss(checkpoint).loss();
-        let probabilities = match (loss, output) {
-            _ if arguments.values => return Answer::Values(output.to_vec()),
-            (Loss::CrossEntropy(_), [_, _, ..]) => softmax(output),
-            (Loss::Bce, [p]) => vec![1.0 - f64::from(*p), f64::from(*p)],
-            // The sigmoid of a logit is the softmax of it beside zero.
-            (Loss::BceWithLogits, [logit]) => softmax(&[0.0, *logit]),
-            _ => return Answer::Values(output.to_vec()),
+        let spec = &checkpoint.interface.output;
+        if arguments.values {
+            return Answer::Values(output.iter().map(|&x| f64::from(x)).collect());
+        }
+        let probabilities = match spec.read(output) {
+            Reading::Classes(probabilities) => probabilities,
+            Reading::Probabilities(values) | Reading::Values(values) => return Answer::Values(values),
         };
-        let name = |class: usize| checkpoint.classes.get(class).cloned().unwrap_or_else(|| class.to_string());
-        let first = class_of(output, loss);
+        let first = spec.class(output);
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         // Stable, with the answer in front: equal probabilities do not change which class it is.
         order.sort_by(|&a, &b| {
             probabilities[b].total_cmp(&probabilities[a]).then_with(|| (b == first).cmp(&(a == first)))
         });
-        Answer::Classes(order.into_iter().take(arguments.top).map(|c| (name(c), probabilities[c])).collect())
+        let name = |class: usize| (spec.classes()[class].clone(), probabilities[class]);
+        Answer::Classes(order.into_iter().take(arguments.top).map(name).collect())
     }
 
     fn text(&self) -> String {
@@ -133,7 +125,7 @@ impl Answer {
                 let parts = classes.iter().map(|(name, p)| format!("{name} {:.1} %", 100.0 * p));
                 parts.collect::<Vec<_>>().join("  ")
             }
-            Answer::Values(values) => values.iter().map(f32::to_string).collect::<Vec<_>>().join("  "),
+            Answer::Values(values) => values.iter().map(|&v| (v as f32).to_string()).collect::<Vec<_>>().join("  "),
         }
     }
 
@@ -146,12 +138,4 @@ impl Answer {
             Answer::Values(values) => json!({ "input": name, "values": values }),
         }
     }
-}
-
-/// For display only: training and scores have their own.
-fn softmax(output: &[f32]) -> Vec<f64> {
-    let largest = output.iter().fold(f64::MIN, |m, &x| m.max(f64::from(x)));
-    let powers: Vec<f64> = output.iter().map(|&x| (f64::from(x) - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|p| p / sum).collect()
 }
