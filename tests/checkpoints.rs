@@ -118,8 +118,10 @@ fn pictures_go_in_and_come_out_in_the_networks_numbers() {
 fn tables_are_scored_by_the_names_of_their_classes() {
     let folder = tempdir().unwrap();
     let run = |line: &str| wgrad(folder.path(), line.split_whitespace());
-    run("train -q --out run --set steps=30 --set network.kind=mlp --set network.sizes=[2,8,3] --set data.kind=spirals")
-        .expect(0);
+    run(
+        "train -q --out run --set steps=400 --set network.kind=mlp --set network.sizes=[2,8,3] --set data.kind=spirals",
+    )
+    .expect(0);
     // Points of a grid, labelled by the network itself; those it calls 0 are left out.
     let grid = (0..64).map(|k| format!("{},{}", f64::from(k % 8) / 4.0 - 0.9, f64::from(k / 8) / 4.0 - 0.9));
     let grid: Vec<String> = grid.collect();
