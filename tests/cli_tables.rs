@@ -87,6 +87,12 @@ fn predict_knows_the_digits_it_learned() {
     wgrad(folder.path(), picture).expect(0).mentions(&["--invert"]);
     let one = wgrad(folder.path(), picture.iter().chain(&["--invert"])).expect(0).stdout;
     assert!(one.starts_with(&format!("0.png  {} ", class(&rows[0]))), "{one}");
+    for empty in [[0u32, 1 << 31, 1 << 31, 4], [2, 28, 0, 28]] {
+        let sizes: Vec<u8> = empty.iter().flat_map(|size| size.to_be_bytes()).collect();
+        fs::write(folder.path().join("empty"), [&[0, 0, 8, 4], &sizes[..]].concat()).unwrap();
+        let run = wgrad(folder.path(), ["predict", "digits/best.safetensors", "empty"]);
+        run.expect(1).mentions(&["empty: holds no value"]);
+    }
     wgrad(folder.path(), picture.iter().chain(&["none.csv"])).expect(1).mentions(&["none.csv"]);
     wgrad(folder.path(), ["upscale", "0.png", "-m", "digits/best.safetensors"]).expect(2).says(&["wgrad predict"]);
 }

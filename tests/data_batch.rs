@@ -1,5 +1,8 @@
 //! The arithmetic that draws samples: known answers, bijection, uniformity, alignment.
 
+#[path = "support/property.rs"]
+mod property;
+
 use proptest::prelude::*;
 use wgrad::data::batch::{self, PATCH_STREAM};
 use wgrad::data::{PictureEntry, Pictures};
@@ -32,6 +35,8 @@ fn every_small_count_is_permuted() {
 }
 
 proptest! {
+    #![proptest_config(property::config(256))]
+
     #[test]
     fn rows_are_permuted(seed: u32, count in 1u32..20_000, epoch: u32) {
         assert_bijection(seed, count, epoch);

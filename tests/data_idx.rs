@@ -1,5 +1,8 @@
 //! IDX files: what is read, and what is said of files that lie.
 
+#[path = "support/property.rs"]
+mod property;
+
 use proptest::prelude::*;
 use std::io::Write;
 use std::path::Path;
@@ -59,7 +62,24 @@ fn a_lying_header_takes_no_memory() {
     refused(&file(&[0, u32::MAX, u32::MAX], &[7]), "goes on after its 0 values");
 }
 
+/// Whether a file is good does not depend on where a zero stands among its dimensions.
+#[test]
+fn a_dimension_of_zero_makes_no_values_wherever_it_stands() {
+    for shape in [[2, 1 << 31, 0], [2, 0, 1 << 31], [0, 2, 1 << 31], [u32::MAX, u32::MAX, 0]] {
+        let read = parse(&file(&shape, &[])).unwrap();
+        assert_eq!((read.shape, read.data.len()), (shape.map(|size| size as usize).to_vec(), 0));
+        refused(&file(&shape, &[7]), "goes on after its 0 values");
+    }
+    // 255 dimensions, as many as a header can promise.
+    let mut shape = [u32::MAX; 255];
+    refused(&file(&shape, &[]), "promises more than");
+    shape[254] = 0;
+    assert_eq!(parse(&file(&shape, &[])).unwrap().data.len(), 0);
+}
+
 proptest! {
+    #![proptest_config(property::config(256))]
+
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&bytes);

@@ -1,5 +1,8 @@
 //! Tables: CSV in, and what is done with rows.
 
+#[path = "support/property.rs"]
+mod property;
+
 use proptest::prelude::*;
 use std::path::Path;
 use wgrad::data::csv::{self, Column, Options, Table, Target};
@@ -90,6 +93,8 @@ fn errors_name_line_and_column() {
 }
 
 proptest! {
+    #![proptest_config(property::config(256))]
+
     #[test]
     fn no_text_makes_it_panic(text in "[0-9a-c,\"\n. ;-]{0,60}", column in -4i64..4, header: Option<bool>) {
         let target = Target::Class { column: Column::Index(column), names: None };

@@ -6,9 +6,9 @@ mod support;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use support::clock;
 use support::gradients::Draw;
 use support::tolerance::{Family, Precision, Tolerance};
+use support::{clock, property};
 use wgrad::cpu::Cpu;
 use wgrad::executor::Executor;
 use wgrad::graph::{
@@ -160,7 +160,7 @@ fn agree_on_the_gpu(network: &Network) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(property::config(96))]
 
     #[test]
     fn every_lowering_computes_the_same(
@@ -182,7 +182,7 @@ proptest! {
 
 // Each network is new to the GPU, whose driver compiles for long: few cases.
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3, max_shrink_iters: 8, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 8, ..property::config(3) })]
 
     #[test]
     fn convolutional_networks_learn_the_same_on_the_gpu(

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use support::tolerance::{Family, Precision, Tolerance};
-use support::{evaluate, gpu, load};
+use support::{evaluate, gpu, load, property};
 use wgrad::Error;
 use wgrad::bench::{Effort, Workload, measure};
 use wgrad::cpu::Cpu;
@@ -185,6 +185,24 @@ fn pictures() -> Vec<Vec<u8>> {
         .to_vec()
 }
 
+/// A header is checked for every order of a zero and extents whose product no number holds.
+#[test]
+fn a_tensor_without_values_is_refused_however_large_its_other_extents() {
+    const HUGE: usize = 1 << 40;
+    for shape in [[0, HUGE, HUGE], [HUGE, 0, HUGE], [HUGE, HUGE, 0]] {
+        let bytes = checkpoint();
+        let (length, rest) = bytes.split_at(8);
+        let (header, values) = rest.split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
+        let mut header: serde_json::Value = serde_json::from_slice(header).unwrap();
+        let extra = serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [values.len(), values.len()] });
+        header["extra"] = extra;
+        let header = serde_json::to_vec(&header).unwrap();
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], &header, values].concat();
+        let error = Checkpoint::decode(&bytes, "huge.safetensors").unwrap_err().to_string();
+        assert!(error.contains("huge.safetensors"), "{error}");
+    }
+}
+
 /// Places as fractions of the length, and what is done there: bytes flipped, then the end cut off.
 type Damage = (Vec<(f64, u8)>, Option<f64>);
 
@@ -207,7 +225,7 @@ fn damaged(bytes: &[u8], (flips, cut): &Damage) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(property::config(1500))]
 
     #[test]
     fn damaged_checkpoints_are_refused_or_read(damage in damage()) {

@@ -145,15 +145,13 @@ fn header(source: &mut dyn Read, name: &Path) -> Result<Vec<usize>> {
         return Err(wrong("has no dimension".into()));
     }
     let mut shape = Vec::new();
-    let mut total = 1u64;
     for _ in 0..dimensions {
         let mut size = [0; 4];
         fill(source, &mut size, name)?;
-        let size = u32::from_be_bytes(size);
-        shape.push(size as usize);
-        total = total.checked_mul(u64::from(size)).filter(|&total| total <= MOST).ok_or_else(|| {
-            wrong(format!("its header promises more than {MOST} values (dimensions {shape:?} so far)"))
-        })?;
+        shape.push(u32::from_be_bytes(size) as usize);
+    }
+    if values(&shape).is_none() {
+        return Err(wrong(format!("its header promises more than {MOST} values (dimensions {shape:?})")));
     }
     Ok(shape)
 }
@@ -161,7 +159,7 @@ fn header(source: &mut dyn Read, name: &Path) -> Result<Vec<usize>> {
 fn body(mut source: &mut dyn Read, name: &Path) -> Result<Idx> {
     let wrong = |what: String| Error::input(format!("{}: {what}", name.display()));
     let shape = header(source, name)?;
-    let total = shape.iter().product::<usize>() as u64;
+    let total = values(&shape).unwrap_or(0);
     let mut data = Vec::new();
     Read::take(&mut source, total).read_to_end(&mut data).map_err(|error| Error::io(name, error))?;
     if (data.len() as u64) < total {
@@ -173,6 +171,15 @@ fn body(mut source: &mut dyn Read, name: &Path) -> Result<Idx> {
         return Err(wrong(format!("goes on after its {total} values (dimensions {shape:?})")));
     }
     Ok(Idx { shape, data })
+}
+
+/// The product of the dimensions, unless it is over [`MOST`]. A zero makes it zero wherever it stands, behind dimensions
+/// whose own product is too large as well.
+fn values(shape: &[usize]) -> Option<u64> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    shape.iter().try_fold(1u64, |total, &size| total.checked_mul(size as u64).filter(|&total| total <= MOST))
 }
 
 fn fill(source: &mut (impl Read + ?Sized), bytes: &mut [u8], name: &Path) -> Result<()> {

@@ -7,6 +7,7 @@ pub mod files;
 pub mod gpu;
 pub mod gradients;
 pub mod operators;
+pub mod property;
 pub mod tolerance;
 pub mod training;
 

@@ -24,7 +24,10 @@ pub fn read(path: &Path, network: &Network, arguments: &Arguments, console: &Con
     match head[..] {
         [0, 0, 8, _, ..] | [0x1f, 0x8b, ..] => {
             let idx::Idx { shape, data } = idx::read(path)?;
-            let width = shape[1..].iter().product::<usize>().max(1);
+            let width = data.len().checked_div(shape[0]).unwrap_or(0);
+            if width == 0 {
+                return Err(Error::input(format!("{}: holds no value (dimensions {shape:?})", path.display())));
+            }
             let data = if arguments.invert { data.into_iter().map(|v| 255 - v).collect() } else { data };
             Ok(rows(Samples::Bytes(data), width))
         }
