@@ -1,8 +1,8 @@
 //! `wgrad tune` as a person runs it.
 
 mod cli_support;
-
-use std::io::Write;
+#[path = "support/skip.rs"]
+mod skip;
 
 use cli_support::{tree, wgrad, wgrad_remembering};
 use wgrad::gpu::adapters;
@@ -19,8 +19,7 @@ fn what_makes_no_sense_is_refused() {
 #[test]
 fn shapes_are_measured_once_and_kept_where_it_says() {
     let Some(adapter) = adapters().into_iter().next() else {
-        let _ = writeln!(std::io::stderr(), "SKIPPED: this machine has no GPU adapter");
-        return;
+        return skip::no_adapter();
     };
     let (folder, device) = (tempfile::tempdir().unwrap(), adapter.index.to_string());
     let tune = |more: &[&str]| wgrad_remembering(folder.path(), ["tune", "--device", &device].iter().chain(more));

@@ -30,7 +30,9 @@ fn printed(ask: &str, environment: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "holds_unless_asked_to_fail", "--nocapture"]).current_dir(folder.path());
-    ["PROPTEST_RNG_SEED", "PROPTEST_CASES", "WGRAD_TEST_EFFORT"].iter().for_each(|name| drop(command.env_remove(name)));
+    for name in ["PROPTEST_RNG_SEED", "PROPTEST_CASES", "WGRAD_TEST_EFFORT"] {
+        command.env_remove(name);
+    }
     let output = command.env(ASK, ask).envs(environment.iter().copied()).output().unwrap();
     assert_eq!(output.status.success(), ask == "show");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
