@@ -100,7 +100,7 @@ fn nothing_is_overwritten_unasked() {
     upscale(folder.path(), &["a.png", "--overwrite"]).expect(0);
     assert!(!kept());
     picture(&folder.path().join("b/a.png"), ColorType::L8);
-    upscale(folder.path(), &["a.png", "b/a.png", "-o", "out"]).expect(2).says(&["out/a.png", "both"]);
+    upscale(folder.path(), &["a.png", "b/a.png", "-o", "out"]).expect(2).mentions(&["out/a.png", "both"]);
 }
 
 #[test]

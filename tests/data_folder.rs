@@ -179,7 +179,25 @@ fn bad_input_is_refused_by_name() {
     assert!(message(open(folder.path(), FolderOptions { rescale, ..options.clone() })).contains("rescale = [1.5]"));
     let large = FolderOptions::new(PairOptions::new(2, 3, 30));
     assert!(message(open(folder.path(), large)).contains("patch = 30"));
+}
+
+#[test]
+fn what_cannot_be_read_whole_is_left_out_by_name() {
+    let folder = folder(&[(40, 40)]);
     std::fs::write(folder.path().join("broken.png"), b"\x89PNG\r\n\x1a\n").unwrap();
-    assert!(message(open(folder.path(), options)).contains("broken.png"));
+    std::fs::write(folder.path().join("notes.txt"), "no picture").unwrap();
+    for name in ["half.jpg", "tiled_planar.tif", "folder/e.heic"] {
+        let path = Path::new("tests/fixtures/pictures").join(name);
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let options = FolderOptions::new(PairOptions::new(2, 3, 8));
+    let report = open(folder.path(), options.clone()).unwrap().report().clone();
+    let names = |left: &[(PathBuf, String)]| -> Vec<String> {
+        left.iter().map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    };
+    assert_eq!(names(&report.failed)[..2], ["broken.png", "half.jpg"], "{:?}", report.failed);
+    assert!(report.failed[1].1.contains("half.jpg") && report.failed[1].1.contains("cut short"), "{:?}", report.failed);
+    assert_eq!(names(&report.left_out), ["e.heic", "notes.txt"]);
+    assert!(report.left_out[0].1.contains("HEIC"), "{:?}", report.left_out);
     assert!(Picture::open(folder.path().join("0.png")).is_ok());
 }

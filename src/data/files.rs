@@ -1,13 +1,18 @@
 //! Finding and reading training pictures: listing, duplicates, leakage of test pictures.
 
 use super::Raster;
-use crate::image::Picture;
 use crate::image::resize::{Rounding, imresize};
+use crate::image::{self, DecodeOptions, Kind, Picture};
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-const EXTENSIONS: [&str; 11] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "pnm", "ppm", "pgm", "gif"];
+/// Endings of the names of pictures.
+const EXTENSIONS: [&str; 17] = [
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "tif", "tiff", "pnm", "ppm", "pgm", "pbm",
+    "pam", "gif",
+];
 
 /// Thumbnails whose cells differ by less than this on average (of 0..255) show the same picture. Measured: no two
 /// different pictures among T91, BSDS500, 37 photographs and the test sets come closer than 10; copies at 0.37 of the
@@ -16,42 +21,103 @@ const SAME: f32 = 4.0;
 /// Thumbnails with less contrast than this (mean difference from their mean) say nothing.
 const FLAT: f32 = 4.0;
 
-/// The picture files of folders (with all folders below, hidden ones left out) and single files: sorted by path, each
-/// once. Links to folders are not followed. Errors when an input does not exist or holds no picture.
-pub fn list(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for input in inputs {
-        let metadata = std::fs::metadata(input).map_err(|source| Error::io(input, source))?;
-        if metadata.is_file() {
-            files.push(input.clone());
-            continue;
-        }
-        let before = files.len();
-        walk(input, &mut files)?;
-        if files.len() == before {
-            return Err(Error::input(format!("{}: holds no picture ({})", input.display(), EXTENSIONS.join(", "))));
-        }
-    }
-    files.sort();
-    files.dedup();
-    Ok(files)
+/// The picture files that were found, and the files that were not taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Pictures by their names, sorted by path, each once.
+    pub files: Vec<PathBuf>,
+    /// Files of folders that are none, or in a format that is not read, and why each is left out. Hidden files are not
+    /// spoken of.
+    pub left_out: Vec<(PathBuf, String)>,
+    /// Pictures in folders below, where those were not asked for.
+    pub below: usize,
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// The picture files of folders (with all folders below, hidden ones left out) and single files. Links to folders are not
+/// followed. Errors when an input does not exist or holds no picture.
+pub fn list(inputs: &[PathBuf]) -> Result<Listing> {
+    let mut all = Listing::default();
+    for input in inputs {
+        let Listing { files, left_out, .. } = list_one(input, true)?;
+        if files.is_empty() {
+            let others = left_out.first().map_or(String::new(), |(path, why)| format!("; {}: {why}", path.display()));
+            let endings = EXTENSIONS.join(", ");
+            return Err(Error::input(format!("{}: holds no picture ({endings}){others}", input.display())));
+        }
+        all.files.extend(files);
+        all.left_out.extend(left_out);
+    }
+    all.files.sort();
+    all.files.dedup();
+    Ok(all)
+}
+
+/// What one input holds: itself if it is a file, which is not looked into; with `deep`, all folders below too.
+///
+/// Errors when it does not exist or a folder cannot be read.
+pub fn list_one(input: &Path, deep: bool) -> Result<Listing> {
+    let metadata = std::fs::metadata(input).map_err(|source| Error::io(input, source))?;
+    let mut listing = Listing::default();
+    if metadata.is_dir() {
+        walk(input, deep, &mut listing)?;
+        listing.files.sort();
+        listing.left_out.sort();
+    } else {
+        listing.files.push(input.to_path_buf());
+    }
+    Ok(listing)
+}
+
+/// Whether a file's name ends as a picture's.
+pub fn is_picture_name(path: &Path) -> bool {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&&extension[..]))
+}
+
+fn walk(folder: &Path, deep: bool, listing: &mut Listing) -> Result<()> {
     for entry in std::fs::read_dir(folder).map_err(|source| Error::io(folder, source))? {
         let entry = entry.map_err(|source| Error::io(folder, source))?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(|source| Error::io(entry.path(), source))?);
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        if kind.is_dir() {
-            walk(&path, files)?;
-        } else if extension.is_some_and(|extension| EXTENSIONS.contains(&&extension[..])) && path.is_file() {
-            files.push(path);
+        if kind.is_dir() && deep {
+            walk(&path, deep, listing)?;
+        } else if kind.is_dir() {
+            let mut below = Listing::default();
+            // A folder that is not asked for need not be readable.
+            let _ = walk(&path, true, &mut below);
+            listing.below += below.files.len();
+        } else if is_picture_name(&path) && path.is_file() {
+            listing.files.push(path);
+        } else {
+            let why = why_left_out(&path);
+            listing.left_out.push((path, why));
         }
     }
     Ok(())
+}
+
+/// Why a file of a folder is no input.
+fn why_left_out(path: &Path) -> String {
+    match std::fs::metadata(path) {
+        Err(error) => return format!("left out: {error}"),
+        Ok(metadata) if metadata.is_dir() => return "left out: a link to a folder; give the folder itself".into(),
+        Ok(metadata) if !metadata.is_file() => return "left out: a pipe or device; give it by name".into(),
+        Ok(_) => {}
+    }
+    let mut head = Vec::new();
+    match std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut head)) {
+        Err(error) => format!("left out: {error}"),
+        Ok(_) => match image::kind(&head) {
+            Kind::Foreign(name, remedy) => format!("left out: {name} is not read; {remedy}"),
+            Kind::Read(format) => {
+                let endings = format.extensions_str().join(", .");
+                format!("left out: a picture whose name does not say so; name it .{endings}, or give it by name")
+            }
+            Kind::Unknown => "left out: not a picture".into(),
+        },
+    }
 }
 
 /// A decoded picture and what tells it from others.
@@ -68,8 +134,8 @@ pub(super) struct Mark {
 
 /// Decodes a picture; one of more than `max_pixels` is halved by bicubic until it has no more, which also makes it
 /// sharp at the scale of pixels, as large photographs seldom are.
-pub(super) fn load(path: &Path, max_pixels: Option<usize>) -> Result<Loaded> {
-    let picture = Picture::open(path)?;
+pub(super) fn load(path: &Path, max_pixels: Option<usize>, options: &DecodeOptions) -> Result<Loaded> {
+    let picture = Picture::open_with(path, options)?;
     let mut raster = Raster::from_picture(&picture);
     drop(picture);
     let mark = Mark { hash: raster.hash(), thumbnail: raster.thumbnail() };
@@ -91,10 +157,18 @@ pub(super) fn resized(raster: &Raster, factor: f64) -> Raster {
 pub(super) struct Excluded(Vec<(PathBuf, Mark)>);
 
 impl Excluded {
-    pub(super) fn read(inputs: &[PathBuf]) -> Result<Excluded> {
-        let files = list(inputs)?;
-        let marks = files.par_iter().map(|path| Ok((path.clone(), load(path, None)?.mark)));
-        Ok(Excluded(marks.collect::<Result<_>>()?))
+    /// The marks of the pictures of folders and files, and of those that cannot be read, why.
+    pub(super) fn read(inputs: &[PathBuf]) -> Result<(Excluded, Vec<(PathBuf, String)>)> {
+        let files = list(inputs)?.files;
+        let marks = files.par_iter().map(|path| (path.clone(), load(path, None, &DecodeOptions::default())));
+        let (mut excluded, mut failed) = (Vec::new(), Vec::new());
+        for (path, loaded) in marks.collect::<Vec<_>>() {
+            match loaded {
+                Ok(loaded) => excluded.push((path, loaded.mark)),
+                Err(error) => failed.push((path, error.to_string())),
+            }
+        }
+        Ok((Excluded(excluded), failed))
     }
 
     /// Errors, naming both files, when a training picture is one of these.

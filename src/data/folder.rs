@@ -1,7 +1,8 @@
 //! Folders of pictures as a training set, in shards that fit a budget.
 
-use super::files::{self, Excluded, Loaded};
+use super::files::{self, Excluded, Listing, Loaded};
 use super::{Measure, PairOptions, Pictures, Raster, batch, pair, rows};
+use crate::image::DecodeOptions;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -64,6 +65,11 @@ pub struct Report {
     pub too_small: Vec<PathBuf>,
     /// Pictures left out, and the picture that each repeats pixel by pixel.
     pub duplicates: Vec<(PathBuf, PathBuf)>,
+    /// Pictures that cannot be read, or not whole, and why; those of [`FolderOptions::exclude`] too, which nothing can be
+    /// compared with.
+    pub failed: Vec<(PathBuf, String)>,
+    /// Files of the folders that are no pictures, and why each is left out.
+    pub left_out: Vec<(PathBuf, String)>,
     /// Bytes of all pairs.
     pub bytes: usize,
 }
@@ -79,6 +85,10 @@ impl Report {
         };
         warn(self.too_small.len(), "too small for a patch", self.too_small.first());
         warn(self.duplicates.len(), "repeats of others", self.duplicates.first().map(|(path, _)| path));
+        if let Some((path, why)) = self.left_out.first() {
+            let (count, path) = (self.left_out.len(), path.display());
+            warnings.push(format!("{count} other files in the folders are not taken ({path}: {why} ...)"));
+        }
         warnings
     }
 }
@@ -112,19 +122,26 @@ impl Folder {
     /// Reads all pictures of the given folders and files, in parallel, and divides them into shards. The result does
     /// not depend on the number of threads.
     ///
-    /// Errors: a file that cannot be read, a picture that is excluded (see [`FolderOptions::exclude`]), no picture
-    /// large enough, a pair larger than the budget.
+    /// A file that cannot be read is left out, see [`Report::failed`]. Errors: a picture that is excluded (see
+    /// [`FolderOptions::exclude`]), no picture large enough, a pair larger than the budget.
     pub fn open(inputs: &[PathBuf], options: FolderOptions) -> Result<Folder> {
         options.check()?;
-        let excluded = Excluded::read(&options.exclude)?;
-        let files = files::list(inputs)?;
-        let mut report = Report { files: files.len(), ..Report::default() };
+        let (excluded, failed) = Excluded::read(&options.exclude)?;
+        let Listing { files, left_out, .. } = files::list(inputs)?;
+        let mut report = Report { files: files.len(), failed, left_out, ..Report::default() };
         let (mut sources, mut kept) = (Vec::<Source>::new(), 0);
         let mut seen: HashMap<u64, usize> = HashMap::new();
         // In portions, so that pictures past the budget are let go of before the next are read.
         for portion in files.chunks(64) {
-            let loaded = portion.par_iter().map(|path| files::load(path, options.max_pixels));
-            for (path, Loaded { raster, mark }) in portion.iter().zip(loaded.collect::<Result<Vec<_>>>()?) {
+            let loaded = portion.par_iter().map(|path| files::load(path, options.max_pixels, &DecodeOptions::truth()));
+            for (path, loaded) in portion.iter().zip(loaded.collect::<Vec<_>>()) {
+                let Loaded { raster, mark } = match loaded {
+                    Ok(loaded) => loaded,
+                    Err(error) => {
+                        report.failed.push((path.clone(), error.to_string()));
+                        continue;
+                    }
+                };
                 excluded.check(path, &mark)?;
                 if let Some(&first) = seen.get(&mark.hash) {
                     report.duplicates.push((path.clone(), sources[first].path.clone()));
@@ -159,7 +176,9 @@ impl Folder {
         }
         if items.is_empty() {
             let patch = options.pairs.patch;
-            return Err(Error::input(format!("none of {} pictures is large enough for patch = {patch}", files.len())));
+            let why = report.failed.first().map_or(String::new(), |(_, why)| format!("; {why}"));
+            let count = files.len();
+            return Err(Error::input(format!("none of {count} pictures is large enough for patch = {patch}{why}")));
         }
         (report.pictures, report.pairs) = (sources.len(), items.len());
         report.bytes = items.iter().map(|item| item.measure.bytes).sum();
@@ -207,7 +226,7 @@ impl Folder {
             let source = &self.sources[item.source];
             let raster = match &source.raster {
                 Some(raster) => Cow::Borrowed(raster),
-                None => Cow::Owned(files::load(&source.path, options.max_pixels)?.raster),
+                None => Cow::Owned(files::load(&source.path, options.max_pixels, &DecodeOptions::truth())?.raster),
             };
             if (raster.width, raster.height) != (source.width, source.height) {
                 return Err(Error::input(format!("{}: has changed since training began", source.path.display())));

@@ -25,7 +25,7 @@ mod rows;
 
 pub use batch::Patch;
 pub use degrade::Degradation;
-pub use files::list;
+pub use files::{Listing, is_picture_name, list, list_one};
 pub use folder::{Folder, FolderOptions, Report};
 pub use pairs::{Measure, Pair, PairOptions, pair};
 pub use prefetch::Prefetch;

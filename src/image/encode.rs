@@ -71,6 +71,32 @@ impl Format {
         }
     }
 
+    /// Whether the format holds a picture of this size.
+    ///
+    /// # Errors
+    /// Saying what it does hold.
+    pub fn check_size(self, width: usize, height: usize) -> Result<()> {
+        let (largest, name) = (self.largest_side(), self.extension());
+        if width == 0 || height == 0 {
+            return Err(Error::input(format!("a picture of {width}x{height} pixels cannot be written")));
+        }
+        if width.max(height) > largest as usize {
+            let why = format!("{width}x{height} pixels are too many for {name}, which ends at {largest} a side");
+            return Err(Error::input(format!("{why}: write png or tif (--format png)")));
+        }
+        // Sizes in the headers of BMP and TIFF are 32 bits; up to 4 and 8 bytes a pixel, and some metadata.
+        let bytes = match self {
+            Format::Bmp => 4,
+            Format::Tiff => 8,
+            Format::Png | Format::Jpeg | Format::WebP => 0,
+        };
+        if (width as u64 * height as u64).saturating_mul(bytes) > u64::from(u32::MAX) - (1 << 24) {
+            let why = format!("{width}x{height} pixels may take more than the 4 GiB of a {name} file");
+            return Err(Error::input(format!("{why}: write png (--format png)")));
+        }
+        Ok(())
+    }
+
     fn has_alpha(self) -> bool {
         self != Format::Jpeg
     }
@@ -91,14 +117,14 @@ impl Format {
 impl FromStr for Format {
     type Err = Error;
 
-    /// `png`, `jpg`, `jpeg`, `webp`, `tif`, `tiff` or `bmp`, in any case.
+    /// `png`, `jpg`, `webp`, `tif` or `bmp`, or another usual ending of their files, in any case.
     fn from_str(name: &str) -> Result<Format> {
         match name.to_ascii_lowercase().as_str() {
             "png" => Ok(Format::Png),
-            "jpg" | "jpeg" => Ok(Format::Jpeg),
+            "jpg" | "jpeg" | "jpe" | "jfif" => Ok(Format::Jpeg),
             "webp" => Ok(Format::WebP),
             "tif" | "tiff" => Ok(Format::Tiff),
-            "bmp" => Ok(Format::Bmp),
+            "bmp" | "dib" => Ok(Format::Bmp),
             _ => Err(Error::input(format!("format {name:?} is not written: png, jpg, webp, tif and bmp are"))),
         }
     }
@@ -156,18 +182,8 @@ impl Picture {
         if !(1..=100).contains(&quality) {
             return Err(fail(format!("JPEG quality {quality} is not within 1 to 100")));
         }
-        let largest = format.largest_side();
-        let size = (u32::try_from(self.width()).ok(), u32::try_from(self.height()).ok());
-        let (Some(width @ 1..), Some(height @ 1..)) = size else {
-            return Err(fail(format!("a picture of {}x{} pixels cannot be written", self.width(), self.height())));
-        };
-        if width.max(height) > largest {
-            let remedy = "write png or tif";
-            return Err(fail(format!(
-                "{width}x{height} pixels are too many for {}, which ends at {largest} a side: {remedy}",
-                format.extension()
-            )));
-        }
+        format.check_size(self.width(), self.height()).map_err(|error| fail(error.to_string()))?;
+        let (width, height) = (self.width() as u32, self.height() as u32);
         self.write(format, quality, width, height).map_err(|error| fail(format!("cannot be encoded: {error}")))
     }
 

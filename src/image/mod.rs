@@ -25,7 +25,7 @@ mod save;
 pub mod score;
 pub mod tiles;
 
-pub use decode::DecodeOptions;
+pub use decode::{DecodeOptions, Kind, kind};
 pub use encode::{DEFAULT_QUALITY, Format};
 pub use picture::{Depth, Picture};
 pub use plane::Plane;

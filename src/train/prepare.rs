@@ -1,5 +1,6 @@
 //! The data of a recipe, ready for the device.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::judge::{Judge, check_rows};
@@ -9,7 +10,7 @@ use super::{DataSpec, Recipe, Resident, Room, Trainer};
 use crate::data::{
     Degradation, Folder, FolderOptions, PairOptions, Pictures, Prefetch, Rows, csv, idx, lessons, procedural,
 };
-use crate::image::Picture;
+use crate::image::{DecodeOptions, Picture};
 use crate::interface::{Colour, InputSpec, Interface, OutputSpec, Pixels, Value};
 use crate::network::Input;
 use crate::{Error, Result};
@@ -21,6 +22,8 @@ pub(super) struct Prepared {
     pub(super) room: Room,
     pub(super) judge: Judge,
     pub(super) interface: Interface,
+    /// Picture files that could not be read.
+    pub(super) failed: usize,
     shards: Option<Shards>,
 }
 
@@ -33,7 +36,7 @@ struct Shards {
 
 impl Prepared {
     fn fixed(resident: Resident, judge: Judge, interface: Interface) -> Self {
-        Prepared { room: Room::of(&resident), resident, judge, interface, shards: None }
+        Prepared { room: Room::of(&resident), resident, judge, interface, failed: 0, shards: None }
     }
 
     /// The step at which the next shard is due.
@@ -100,7 +103,7 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
             let (train, test) = (draw(recipe.seed, *pictures), draw(recipe.seed ^ 1, pictures / 5 + 1));
             rows(recipe, train, test, image(lessons::DIGIT_SIDE, lessons::DIGIT_SIDE, 1), Targets::numbered(10))
         }
-        DataSpec::Procedural { pictures, size, patch } => drawn(recipe, *pictures, *size, *patch),
+        DataSpec::Procedural { pictures, size, patch } => drawn(recipe, *pictures, *size, *patch, report),
         DataSpec::Images { train, exclude, patch, rescale, max_pixels, budget_mib, blur, jpeg, noise } => {
             let mut options = FolderOptions::new(pair_options(recipe, *patch));
             options.rescale = rescale.clone();
@@ -113,8 +116,14 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
                 noise: (*noise > 0.0).then_some([0.0, *noise as f32]),
                 jpeg: (*jpeg > 0).then_some([*jpeg, 100]),
             };
-            let judge = Judge::pictures(truths(&recipe.validate.folders)?, scale(recipe))?;
+            let mut failed = BTreeMap::new();
+            let judge = Judge::pictures(truths(&recipe.validate.folders, &mut failed)?, scale(recipe))?;
             let folder = Folder::open(train, options)?;
+            // A validation picture is among the excluded ones as well, and told once.
+            failed.extend(folder.report().failed.iter().cloned());
+            for why in failed.values() {
+                report.note(&format!("left out: {why}"));
+            }
             for warning in folder.report().warnings() {
                 report.note(&warning);
             }
@@ -122,7 +131,7 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
             let mib = found.bytes >> 20;
             let shards = folder.shards();
             report.note(&format!("{} pictures, {} pairs, {mib} MiB in {shards} shards", found.pictures, found.pairs));
-            shards_of(recipe, folder, judge, *patch)
+            Ok(Prepared { failed: failed.len(), ..shards_of(recipe, folder, judge, *patch)? })
         }
     }
 }
@@ -159,12 +168,13 @@ fn pair_options(recipe: &Recipe, patch: usize) -> PairOptions {
 }
 
 /// Drawn pictures to learn from, others to be judged by.
-fn drawn(recipe: &Recipe, count: usize, size: usize, patch: usize) -> Result<Prepared> {
+fn drawn(recipe: &Recipe, count: usize, size: usize, patch: usize, report: &mut dyn Report) -> Result<Prepared> {
+    let mut failed = BTreeMap::new();
     let seed = u64::from(recipe.seed) << 32;
     let options = pair_options(recipe, patch);
     let resident = Resident::Pictures(procedural::pictures(seed, count, size, &options)?);
     let judge = match recipe.validate.folders.is_empty() {
-        false => truths(&recipe.validate.folders)?,
+        false => truths(&recipe.validate.folders, &mut failed)?,
         true => {
             let first = seed + count as u64;
             (first..first + recipe.validate.pictures.max(1) as u64)
@@ -172,16 +182,34 @@ fn drawn(recipe: &Recipe, count: usize, size: usize, patch: usize) -> Result<Pre
                 .collect()
         }
     };
-    Ok(Prepared::fixed(resident, Judge::pictures(judge, scale(recipe))?, Interface::of(&recipe.network)?))
+    for why in failed.values() {
+        report.note(&format!("left out: {why}"));
+    }
+    let interface = Interface::of(&recipe.network)?;
+    let prepared = Prepared::fixed(resident, Judge::pictures(judge, scale(recipe))?, interface);
+    Ok(Prepared { failed: failed.len(), ..prepared })
 }
 
-/// Ground truth of validation folders.
-fn truths(folders: &[PathBuf]) -> Result<Vec<Picture>> {
+/// Ground truth of validation folders; files that cannot be read, or not whole, are added to `failed`.
+fn truths(folders: &[PathBuf], failed: &mut BTreeMap<PathBuf, String>) -> Result<Vec<Picture>> {
     if folders.is_empty() {
         return Err(Error::input("validate.folders: name at least one folder of pictures to be judged by"));
     }
-    let files = crate::data::list(folders)?;
-    files.iter().map(Picture::open).collect()
+    let mut truths = Vec::new();
+    for file in crate::data::list(folders)?.files {
+        match Picture::open_with(&file, &DecodeOptions::truth()) {
+            Ok(truth) => truths.push(truth),
+            Err(error) => {
+                failed.insert(file, error.to_string());
+            }
+        }
+    }
+    match failed.values().next() {
+        Some(why) if truths.is_empty() => {
+            Err(Error::input(format!("validate.folders: none of their pictures can be read; {why}")))
+        }
+        _ => Ok(truths),
+    }
 }
 
 fn shards_of(recipe: &Recipe, folder: Folder, judge: Judge, patch: usize) -> Result<Prepared> {
@@ -196,5 +224,5 @@ fn shards_of(recipe: &Recipe, folder: Folder, judge: Judge, patch: usize) -> Res
     let steps = (patches / recipe.batch).max(1) as u64;
     let room = Room { count, low, high };
     let shards = Shards { folder: std::sync::Arc::new(folder), steps, next: None };
-    Ok(Prepared { resident: Resident::Pictures(first), room, judge, interface, shards: Some(shards) })
+    Ok(Prepared { resident: Resident::Pictures(first), room, judge, interface, failed: 0, shards: Some(shards) })
 }

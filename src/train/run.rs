@@ -32,6 +32,8 @@ pub struct Summary {
     pub seconds: f64,
     /// Whether it was asked to stop early.
     pub stopped: bool,
+    /// How many picture files could not be read and were left out, as the report was told.
+    pub failed: usize,
     /// The run's folder.
     pub folder: PathBuf,
 }
@@ -187,7 +189,8 @@ impl Run<'_> {
         self.picture(&mut prepared.judge)?;
         let seconds = self.before + self.begun.elapsed().as_secs_f64();
         let folder = self.folder.to_path_buf();
-        Ok(Summary { step: self.trainer.step(), last, best: self.best, seconds, stopped, folder })
+        let failed = prepared.failed;
+        Ok(Summary { step: self.trainer.step(), last, best: self.best, seconds, stopped, failed, folder })
     }
 
     /// Judges the averaged weights, adds a row to the table, and keeps them if they are the best so far.

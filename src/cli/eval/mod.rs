@@ -91,7 +91,7 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     interrupt::listen("stopping after this picture; Ctrl-C again stops at once", console);
     let results = job.run(&device, console);
     console.clear();
-    let Some(mut results) = results? else { return Ok(Outcome::Interrupted) };
+    let Some((mut results, failed)) = results? else { return Ok(Outcome::Interrupted) };
     if arguments.published {
         results.extend(published::rows(scale, &arguments.hr));
     }
@@ -102,6 +102,10 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     }
     if arguments.published {
         console.note(published::SOURCE);
+    }
+    if failed > 0 {
+        console.line(&format!("{failed} pictures could not be scored and are not in the means"));
+        return Ok(Outcome::Partly);
     }
     Ok(Outcome::Done)
 }

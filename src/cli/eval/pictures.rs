@@ -1,12 +1,13 @@
 //! Scores of enlargement, after the protocol of super-resolution papers.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
 use wgrad::device::Device;
 use wgrad::image::score::Score;
-use wgrad::image::{Picture, Plane, SaveOptions, protocol};
+use wgrad::image::{DecodeOptions, Picture, Plane, SaveOptions, protocol};
 use wgrad::train::Checkpoint;
 use wgrad::upscale::{UpscaleOptions, Upscaler};
 use wgrad::{Error, Result, data};
@@ -23,6 +24,8 @@ pub struct Job<'a> {
     scale: usize,
     folders: Vec<(PathBuf, Vec<PathBuf>)>,
     models: Vec<(String, Checkpoint)>,
+    /// Files of the folders that are no pictures, and why.
+    left_out: Vec<(PathBuf, String)>,
 }
 
 /// Scores of one method on one folder.
@@ -53,8 +56,12 @@ impl<'a> Job<'a> {
     /// # Errors
     /// When one is missing or a model is for another enlargement, before any work.
     pub fn new(arguments: &'a Arguments, scale: usize) -> Result<Self> {
-        let list = |folder: &PathBuf| Ok((folder.clone(), data::list(std::slice::from_ref(folder))?));
-        let folders = arguments.hr.iter().map(list).collect::<Result<Vec<_>>>()?;
+        let (mut folders, mut left_out) = (Vec::new(), Vec::new());
+        for folder in &arguments.hr {
+            let listing = data::list(std::slice::from_ref(folder))?;
+            folders.push((folder.clone(), listing.files));
+            left_out.extend(listing.left_out);
+        }
         let open = |path: Option<&PathBuf>| {
             let (name, checkpoint) = model::open(path.map(PathBuf::as_path), Some(scale))?;
             match checkpoint.network.input() {
@@ -66,15 +73,19 @@ impl<'a> Job<'a> {
             true => vec![open(None)?],
             false => arguments.model.iter().map(|path| open(Some(path))).collect::<Result<Vec<_>>>()?,
         };
-        Ok(Job { arguments, scale, folders, models })
+        Ok(Job { arguments, scale, folders, models, left_out })
     }
 
-    /// Scores everything; none when interrupted.
+    /// Scores everything, and counts the pictures that could not be; none when interrupted.
     ///
     /// # Errors
-    /// When a picture cannot be read, or the device fails.
-    pub fn run(&self, device: &Device, console: &Console) -> Result<Option<Vec<Entry>>> {
+    /// When no picture of a folder can be read, or the device fails.
+    pub fn run(&self, device: &Device, console: &Console) -> Result<Option<(Vec<Entry>, usize)>> {
         let mut entries = Vec::new();
+        let mut truths = Truths { console, failed: BTreeSet::new() };
+        for (path, why) in &self.left_out {
+            console.note(&format!("{}: {why}", path.display()));
+        }
         let methods = self.models.len() + usize::from(self.arguments.baseline.baseline().is_some());
         let all = methods * self.folders.iter().map(|(_, files)| files.len()).sum::<usize>();
         let mut done = 0;
@@ -95,14 +106,15 @@ impl<'a> Job<'a> {
             if let Some((name, baseline)) = self.arguments.baseline.baseline() {
                 let mut entry = Entry::new(&set, name);
                 for file in files {
-                    let truth = Picture::open(file)?;
-                    let score = protocol::bicubic(&truth, self.scale, baseline).map_err(|e| named(file, &e))?;
-                    entry.pictures.push((file_name(file), score));
+                    let score = truths.with(file, |truth| {
+                        protocol::bicubic(truth, self.scale, baseline).map_err(|e| named(file, &e))
+                    });
+                    entry.pictures.extend(score?.map(|score| (file_name(file), score)));
                     if !tick(&set, file, name) {
                         return Ok(None);
                     }
                 }
-                entries.push(entry.mean());
+                entries.push(entry.mean(folder)?);
             }
             for (name, checkpoint, upscaler) in &mut upscalers {
                 let (network, weights) = checkpoint.network.collapse(&checkpoint.weights)?;
@@ -111,24 +123,32 @@ impl<'a> Job<'a> {
                 entry.parameters = Some(weights.parameters() as u64);
                 let mut seconds = 0.0;
                 for file in files {
-                    let (score, took) = self.restore(file, &set, name, upscaler)?;
-                    entry.pictures.push((file_name(file), score));
-                    seconds += took / files.len() as f64;
+                    let restored = truths.with(file, |truth| self.restore(file, truth, &set, name, upscaler));
+                    if let Some((score, took)) = restored? {
+                        entry.pictures.push((file_name(file), score));
+                        seconds += took;
+                    }
                     if !tick(&set, file, name) {
                         return Ok(None);
                     }
                 }
-                entry.seconds = Some(seconds);
-                entries.push(entry.mean());
+                entry.seconds = Some(seconds / entry.pictures.len() as f64);
+                entries.push(entry.mean(folder)?);
             }
         }
-        Ok(Some(entries))
+        Ok(Some((entries, truths.failed.len())))
     }
 
     /// One picture: its score, and the seconds that enlarging took.
-    fn restore(&self, file: &Path, set: &str, name: &str, upscaler: &mut Upscaler) -> Result<(Score, f64)> {
-        let truth = Picture::open(file)?;
-        let low = protocol::low_resolution(&truth, self.scale).map_err(|e| named(file, &e))?;
+    fn restore(
+        &self,
+        file: &Path,
+        truth: &Picture,
+        set: &str,
+        name: &str,
+        upscaler: &mut Upscaler,
+    ) -> Result<(Score, f64)> {
+        let low = protocol::low_resolution(truth, self.scale).map_err(|e| named(file, &e))?;
         let begun = Instant::now();
         let output = upscaler.upscale(&low, &mut |_, _| {})?.map(Plane::to_eight_bits);
         let seconds = begun.elapsed().as_secs_f64();
@@ -139,8 +159,38 @@ impl<'a> Job<'a> {
             let path = folder.join(stem).with_extension("png");
             output.save(path, &SaveOptions { overwrite: true, ..SaveOptions::default() })?;
         }
-        let score = protocol::compare(&output, &truth, self.scale).map_err(|e| named(file, &e))?;
+        let score = protocol::compare(&output, truth, self.scale).map_err(|e| named(file, &e))?;
         Ok((score, seconds))
+    }
+}
+
+/// Ground truth; a file that cannot be read or scored is told once, and left out from then on.
+struct Truths<'a> {
+    console: &'a Console,
+    failed: BTreeSet<PathBuf>,
+}
+
+impl Truths<'_> {
+    /// Does something with a picture; none when the picture is at fault.
+    ///
+    /// # Errors
+    /// When something else is: the device, or a file that cannot be written.
+    fn with<T>(&mut self, file: &Path, work: impl FnOnce(&Picture) -> Result<T>) -> Result<Option<T>> {
+        if self.failed.contains(file) {
+            return Ok(None);
+        }
+        let done = match Picture::open_with(file, &DecodeOptions::truth()) {
+            Ok(truth) => match work(&truth) {
+                Err(error @ Error::Input(_)) => Err(error),
+                done => return done.map(Some),
+            },
+            Err(error) => Err(error),
+        };
+        done.or_else(|error| {
+            self.console.error(&error.to_string());
+            self.failed.insert(file.to_path_buf());
+            Ok(None)
+        })
     }
 }
 
@@ -159,11 +209,15 @@ impl Entry {
         }
     }
 
-    fn mean(mut self) -> Self {
+    /// The entry with its means; an error when not one picture of the folder could be scored.
+    fn mean(mut self, folder: &Path) -> Result<Self> {
+        if self.pictures.is_empty() {
+            return Err(Error::input(format!("{}: none of its pictures can be scored", folder.display())));
+        }
         let count = self.pictures.len() as f64;
         self.psnr = self.pictures.iter().map(|(_, score)| score.psnr).sum::<f64>() / count;
         self.ssim = self.pictures.iter().map(|(_, score)| score.ssim).sum::<f64>() / count;
-        self
+        Ok(self)
     }
 }
 

@@ -31,7 +31,7 @@ pub fn read(path: &Path, network: &Network, arguments: &Arguments, console: &Con
             let data = if arguments.invert { data.into_iter().map(|v| 255 - v).collect() } else { data };
             Ok(rows(Samples::Bytes(data), width))
         }
-        _ if image::guess_format(&head).is_ok() => {
+        _ if wgrad::image::kind(&head) != wgrad::image::Kind::Unknown => {
             let size = size(network).ok_or_else(|| {
                 let path = path.display();
                 Error::input(format!("{path}: a picture, and this network takes rows that are no square picture"))
@@ -69,6 +69,9 @@ fn picture(
     console: &Console,
 ) -> Result<Rows> {
     let picture = Picture::open(path)?;
+    for warning in &picture.warnings {
+        console.note(&format!("{}: {warning}", path.display()));
+    }
     let opaque = |plane: &Plane| match &picture.alpha {
         None => plane.clone(),
         Some(alpha) => {

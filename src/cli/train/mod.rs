@@ -49,7 +49,14 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     console.clear();
     let summary = result?;
     report(&summary, recipe.enlarges(), console)?;
-    Ok(if summary.stopped { Outcome::Interrupted } else { Outcome::Done })
+    Ok(match (summary.stopped, summary.failed) {
+        (true, _) => Outcome::Interrupted,
+        (_, 0) => Outcome::Done,
+        (_, failed) => {
+            console.line(&format!("{failed} pictures could not be read and were left out"));
+            Outcome::Partly
+        }
+    })
 }
 
 /// The scores to standard output; what was written and what can be done with it to standard error.

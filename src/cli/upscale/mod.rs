@@ -90,6 +90,9 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
         let of = plan.refused.len();
         return Err(Error::input(format!("nothing could begin: {of} of {of} inputs were refused")));
     }
+    if plan.below > 0 {
+        console.note(&format!("{} pictures in folders below are not taken; -r takes them", plan.below));
+    }
     if plan.skipped > 0 {
         console.note(&format!("{} left out, whose output exists", plan.skipped));
     }

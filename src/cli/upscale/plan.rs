@@ -37,6 +37,8 @@ pub struct Plan {
     pub refused: Vec<(PathBuf, Error)>,
     /// How many were left out because their output exists.
     pub skipped: usize,
+    /// How many pictures are in folders below, which were not asked for.
+    pub below: usize,
 }
 
 /// A picture file, the folder of the inputs it was found in, and whether it was named itself.
@@ -52,9 +54,9 @@ const STREAM: &str = "-";
 /// Finds the pictures and names their outputs.
 ///
 /// # Errors
-/// When two inputs would be written to one file, or a stream and files are mixed.
+/// When several inputs are to be one file, or a stream and files are mixed.
 pub fn plan(arguments: &Arguments, scale: usize) -> Result<Plan> {
-    let mut refused = Vec::new();
+    let mut plan = Plan { jobs: Vec::new(), refused: Vec::new(), skipped: 0, below: 0 };
     let out = arguments.out.as_deref();
     if arguments.input.iter().any(|input| input.as_os_str() == STREAM) {
         if arguments.input.len() > 1 {
@@ -62,13 +64,23 @@ pub fn plan(arguments: &Arguments, scale: usize) -> Result<Plan> {
         }
         let to = out.filter(|out| out.as_os_str() != STREAM).map_or(Place::Stream, |out| Place::File(out.into()));
         let job = Job { from: Place::Stream, format: format(arguments, None, &to)?, to };
-        return finish(arguments, vec![(job, true)], refused);
+        finish(arguments, vec![(job, true)], &mut plan);
+        return Ok(plan);
     }
-    let mut found = Vec::new();
+    if let Some(out) = out
+        && names_one(out)
+        && (arguments.input.len() > 1 || arguments.input[0].is_dir())
+    {
+        let name = out.display();
+        let why = "one picture's name for more than one; name a folder";
+        return Err(Error::input(format!("-o {name}: {why}, as in -o {name}/ if it is one")));
+    }
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     for input in &arguments.input {
-        match pictures(input, arguments.recursive) {
-            Ok(pictures) => found.extend(pictures),
-            Err(error) => refused.push((input.clone(), error)),
+        match pictures(input, arguments.recursive, &mut plan) {
+            // A picture that is named twice, or beside its folder, is enlarged once.
+            Ok(pictures) => found.extend(pictures.into_iter().filter(|found| seen.insert(unique(&found.path)))),
+            Err(error) => plan.refused.push((input.clone(), error)),
         }
     }
     let single = arguments.input.len() == 1 && found.len() == 1 && found[0].named;
@@ -91,40 +103,54 @@ pub fn plan(arguments: &Arguments, scale: usize) -> Result<Plan> {
         let format = format(arguments, Some(&path), &to)?;
         jobs.push((Job { from: Place::File(path), to, format }, named));
     }
-    finish(arguments, jobs, refused)
+    finish(arguments, jobs, &mut plan);
+    Ok(plan)
 }
 
-/// Leaves out what is done, refuses what would overwrite, and makes sure that no two outputs are one file.
-fn finish(arguments: &Arguments, found: Vec<(Job, bool)>, mut refused: Vec<(PathBuf, Error)>) -> Result<Plan> {
+/// Leaves out what is done, and refuses what would overwrite and what would be written to one file.
+fn finish(arguments: &Arguments, found: Vec<(Job, bool)>, plan: &mut Plan) {
     // Results of an earlier run stand among the pictures of a folder; they are not enlarged again.
     let targets: BTreeSet<Place> = found.iter().map(|(job, _)| job.to.clone()).collect();
-    let mut by_target: BTreeMap<Place, PathBuf> = BTreeMap::new();
-    let (mut jobs, mut skipped) = (Vec::new(), 0);
-    for (job, named) in found {
-        if !named && targets.contains(&job.from) && job.from != job.to {
-            continue;
+    let is_result = |job: &Job, named: bool| !named && targets.contains(&job.from) && job.from != job.to;
+    let jobs: Vec<Job> = found.into_iter().filter(|(job, named)| !is_result(job, *named)).map(|(job, _)| job).collect();
+    let mut by_target: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    for job in &jobs {
+        if let Place::File(to) = &job.to {
+            by_target.entry(unique(to)).or_default().push(job.from.path());
         }
+    }
+    for job in jobs {
         let (Place::File(to), from) = (&job.to, job.from.path()) else {
-            jobs.push(job);
+            plan.jobs.push(job);
             continue;
         };
-        if let Some(other) = by_target.insert(job.to.clone(), from.clone()) {
-            let (to, other, from) = (to.display(), other.display(), from.display());
-            return Err(Error::input(format!("{to}: both {other} and {from} would be written to it; rename one")));
+        if let Some(other) = by_target[&unique(to)].iter().find(|other| **other != from) {
+            let (to, other, input) = (to.display(), other.display(), from.display());
+            let why = format!("{to}: both {input} and {other} would be written to it; rename one, or name its output");
+            plan.refused.push((from, Error::input(why)));
+        } else if to.symlink_metadata().is_err() || arguments.overwrite {
+            plan.jobs.push(job);
+        } else if arguments.skip_existing {
+            plan.skipped += 1;
+        } else {
+            let to = to.display();
+            let why = format!("{to}: exists already; --overwrite replaces it, --skip-existing leaves it");
+            plan.refused.push((from, Error::input(why)));
         }
-        if to.symlink_metadata().is_ok() && !arguments.overwrite {
-            if arguments.skip_existing {
-                skipped += 1;
-            } else {
-                let to = to.display();
-                let why = format!("{to}: exists already; --overwrite replaces it, --skip-existing leaves it");
-                refused.push((from, Error::input(why)));
-            }
-            continue;
-        }
-        jobs.push(job);
     }
-    Ok(Plan { jobs, refused, skipped })
+}
+
+/// One path for a file, however it was written: that of its folder, as far as it exists, and its name.
+fn unique(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    path.file_name().map_or(folder.clone(), |name| folder.join(name))
+}
+
+/// Whether an output's name is that of one picture, and no folder is there.
+fn names_one(out: &Path) -> bool {
+    let named = data::is_picture_name(out) || Format::from_path(out).is_ok();
+    named && !ends_as_folder(out) && !out.is_dir()
 }
 
 impl Place {
@@ -137,21 +163,24 @@ impl Place {
     }
 }
 
-/// The picture that an input names, or those in its folder.
-fn pictures(input: &Path, recursive: bool) -> Result<Vec<Found>> {
-    let metadata = std::fs::metadata(input).map_err(|e| Error::io(input, e))?;
-    if !metadata.is_dir() {
-        let below = input.parent().unwrap_or(Path::new("")).to_path_buf();
-        return Ok(vec![Found { path: input.into(), below, named: true }]);
+/// The picture that an input names, or those in its folder; what the folder holds besides is refused.
+fn pictures(input: &Path, recursive: bool, plan: &mut Plan) -> Result<Vec<Found>> {
+    let named = !std::fs::metadata(input).map_err(|e| Error::io(input, e))?.is_dir();
+    let data::Listing { files, left_out, below } = data::list_one(input, recursive)?;
+    if files.is_empty() && left_out.is_empty() {
+        let input = input.display();
+        return Err(Error::input(match below {
+            0 => format!("{input}: holds no picture"),
+            _ => format!("{input}: its pictures are in folders below; -r takes them"),
+        }));
     }
-    let mut files = data::list(&[input.to_path_buf()])?;
-    if !recursive {
-        files.retain(|file| file.parent() == Some(input));
-        if files.is_empty() {
-            return Err(Error::input(format!("{}: its pictures are in folders below; -r takes them", input.display())));
-        }
-    }
-    Ok(files.into_iter().map(|path| Found { path, below: input.into(), named: false }).collect())
+    plan.below += below;
+    plan.refused.extend(left_out.into_iter().map(|(path, why)| {
+        let error = Error::input(format!("{}: {why}", path.display()));
+        (path, error)
+    }));
+    let root = if named { input.parent().unwrap_or(Path::new("")) } else { input };
+    Ok(files.into_iter().map(|path| Found { path, below: root.into(), named }).collect())
 }
 
 /// Whether a path is written as a folder: `out/`.

@@ -1,6 +1,5 @@
 //! The pictures one after the other: the next is decoded while one is enlarged.
 
-use std::io::Read;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -45,7 +44,11 @@ pub fn failed(console: &Console, input: &Path, error: &Error) {
 /// # Errors
 /// When standard output is closed.
 pub fn work(arguments: &Arguments, plan: &Plan, mut upscaler: Upscaler, console: &Console) -> Result<Outcome> {
-    let decode = DecodeOptions { max_pixels: arguments.max_pixels, first_frame: arguments.first_frame };
+    let decode = DecodeOptions {
+        max_pixels: arguments.max_pixels,
+        first_frame: arguments.first_frame,
+        ..DecodeOptions::default()
+    };
     let (mut written, mut failures) = (0, plan.refused.len());
     // Of no capacity: one picture is ready while one is enlarged, and no more take memory.
     let (sender, receiver) = mpsc::sync_channel(0);
@@ -100,12 +103,7 @@ pub fn work(arguments: &Arguments, plan: &Plan, mut upscaler: Upscaler, console:
 fn read(job: &Job, options: &DecodeOptions) -> Result<Picture> {
     match &job.from {
         Place::File(path) => Picture::open_with(path, options),
-        Place::Stream => {
-            let name = "standard input";
-            let mut bytes = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut bytes).map_err(|e| Error::io(name, e))?;
-            Picture::decode_with(&bytes, name, options)
-        }
+        Place::Stream => Picture::read_with(std::io::stdin().lock(), "standard input", options),
     }
 }
 
@@ -121,7 +119,9 @@ struct One<'a> {
 impl One<'_> {
     fn enlarge(&self, picture: &Picture, upscaler: &mut Upscaler) -> Result<()> {
         let (console, begun) = (self.console, Instant::now());
-        let (tile, device) = (upscaler.tile(), upscaler.device());
+        let (tile, device, scale) = (upscaler.tile(), upscaler.device(), upscaler.scale());
+        let fits = self.job.format.check_size(picture.width() * scale, picture.height() * scale);
+        fits.map_err(|e| Error::input(format!("{}: enlarged {scale} times: {e}", self.job.from.path().display())))?;
         let mut reported = begun;
         let large = upscaler.upscale(picture, &mut |done, all| {
             if interrupt::STOP.requested() {

@@ -1,26 +1,47 @@
 //! From a file to a picture.
+//!
+//! ```text
+//! file | stream --source--> bytes --kind--> decoder, supervised --> Decoded --> Picture
+//! ```
+
+mod kind;
+mod source;
+mod supervise;
 
 use super::{Depth, Picture, Plane};
 use crate::Error;
 use ::image::codecs::{bmp, gif, jpeg, png, pnm, tiff, webp};
 use ::image::metadata::Orientation;
 use ::image::{AnimationDecoder, ColorType, DynamicImage, ImageDecoder, ImageFormat, Limits};
+use kind::READ;
+pub use kind::{Kind, kind};
 use rayon::prelude::*;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
+use supervise::{patience, supervise};
 
-/// How much decoding may take on, and what it does with an animation.
+/// How much decoding may take on, and what it does with an animation or half a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeOptions {
-    /// Pictures with more pixels are refused before memory is taken for them. 2^28 (16384 x 16384) by default.
+    /// Pictures with more pixels are refused before memory is taken for them, and so are files that go on after what so many
+    /// pixels can need. 2^28 (16384 x 16384) by default.
     pub max_pixels: u64,
     /// Take the first frame of an animated GIF, WebP or PNG, with a warning, instead of refusing the file.
     pub first_frame: bool,
+    /// Refuse a file that is cut short where its decoder would go on with a warning: ground truth is whole.
+    pub whole: bool,
 }
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { max_pixels: 1 << 28, first_frame: false }
+        Self { max_pixels: 1 << 28, first_frame: false, whole: false }
+    }
+}
+
+impl DecodeOptions {
+    /// For ground truth and training pictures: half a picture is none.
+    pub fn truth() -> Self {
+        Self { whole: true, ..Self::default() }
     }
 }
 
@@ -28,7 +49,8 @@ impl Picture {
     /// Reads a PNG, JPEG, WebP, BMP, TIFF, PNM or GIF file; its content, not its name, says which. An animation is refused.
     ///
     /// # Errors
-    /// When the file cannot be read, is no such picture, is damaged, animated or too large; the message names the file.
+    /// When the file cannot be read, is no such picture, is damaged, animated or too large; the message names the file. A
+    /// decoder that panics, or does not come to an end, is such an error too.
     pub fn open(path: impl AsRef<Path>) -> crate::Result<Picture> {
         Self::open_with(path, &DecodeOptions::default())
     }
@@ -38,8 +60,18 @@ impl Picture {
     /// # Errors
     /// As [`Picture::open`].
     pub fn open_with(path: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Picture> {
-        let bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
-        Self::decode_with(&bytes, path, options)
+        let path = path.as_ref();
+        picture(source::open(path, options)?, path, options)
+    }
+
+    /// Decodes a stream, which may be endless: no more is read than a picture within the limits can need. `name` is what
+    /// errors call it.
+    ///
+    /// # Errors
+    /// As [`Picture::open`].
+    pub fn read_with(from: impl Read, name: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Picture> {
+        let name = name.as_ref();
+        picture(source::read(from, name, options)?, name, options)
     }
 
     /// Decodes the bytes of a file; `name` is what errors call it.
@@ -55,16 +87,47 @@ impl Picture {
     /// # Errors
     /// As [`Picture::open`].
     pub fn decode_with(bytes: &[u8], name: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Picture> {
-        decode(bytes, options).map_err(|message| Error::input(format!("{}: {message}", name.as_ref().display())))
+        picture(bytes.to_vec(), name.as_ref(), options)
     }
 }
 
-/// What is wrong with a file, without its name; `Picture::decode_with` puts that before it.
+/// What is wrong with a file, without its name; [`picture`] puts that before it.
 type Message = String;
 
-fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, Message> {
-    const READ: &str = "PNG, JPEG, WebP, BMP, TIFF, PNM and GIF are read";
-    let format = ::image::guess_format(bytes).map_err(|_| format!("not a picture of a known format ({READ})"))?;
+/// What a decoder makes of a file.
+struct Decoded {
+    image: DynamicImage,
+    /// Whether the file stores indices into a palette.
+    palette: bool,
+    icc: Option<Vec<u8>>,
+    exif: Option<Vec<u8>>,
+    warnings: Vec<String>,
+}
+
+fn picture(bytes: Vec<u8>, name: &Path, options: &DecodeOptions) -> crate::Result<Picture> {
+    let options = *options;
+    let decoded = supervise(patience(bytes.len()), move || decode(&bytes, &options));
+    let picture = decoded.and_then(assemble);
+    picture.map_err(|message| Error::input(format!("{}: {message}", name.display())))
+}
+
+/// Planes and metadata of what was decoded.
+fn assemble(decoded: Decoded) -> Result<Picture, Message> {
+    let mut picture = from_dynamic(&decoded.image)?;
+    (picture.exif, picture.warnings) = (decoded.exif, decoded.warnings);
+    if decoded.palette {
+        collapse_palette(&mut picture);
+    }
+    attach_profile(&mut picture, decoded.icc);
+    Ok(picture)
+}
+
+fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Message> {
+    let format = match kind(bytes) {
+        Kind::Read(format) => format,
+        Kind::Foreign(name, remedy) => return Err(format!("{name} pictures are not read: {remedy}")),
+        Kind::Unknown => return Err(format!("not a picture of a known format ({READ})")),
+    };
     let mut limits = Limits::default();
     // Twice the largest pixel (RGBA, 16 bits): the picture itself, and what a codec keeps beside it.
     limits.max_alloc = Some(options.max_pixels.saturating_mul(16));
@@ -113,18 +176,21 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, Message> {
     decoder.set_limits(limits).map_err(explain)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(explain)?;
     image.apply_orientation(orientation);
-    let mut picture = from_dynamic(&image)?;
-    drop(image);
-    (picture.exif, picture.warnings) = (exif, warnings);
+    if format == ImageFormat::Gif && image.as_rgba8().is_some_and(|image| image.pixels().all(|p| p.0[3] == 255)) {
+        // Its decoder always adds alpha.
+        image = image.to_rgb8().into();
+    }
     if format == ImageFormat::Jpeg && is_cut_short(bytes) {
-        picture.warnings.push("the file is cut short: the lower part of the picture may be missing".to_owned());
+        if options.whole {
+            return Err(CUT.to_owned());
+        }
+        warnings.push(CUT.to_owned());
     }
-    if has_palette(format, bytes) {
-        collapse_palette(&mut picture, format);
-    }
-    attach_profile(&mut picture, icc);
-    Ok(picture)
+    Ok(Decoded { image, palette: has_palette(format, bytes), icc, exif, warnings })
 }
+
+/// Of a file whose decoder goes on without the rest.
+const CUT: &str = "the file is cut short: the lower part of the picture may be missing";
 
 fn explain(error: &::image::ImageError, options: &DecodeOptions) -> Message {
     match error {
@@ -211,18 +277,13 @@ fn has_palette(format: ImageFormat, bytes: &[u8]) -> bool {
     }
 }
 
-/// A palette says nothing about channels: grey if all colours in use are. GIF's decoder always adds alpha; all opaque, it
-/// is none.
-fn collapse_palette(picture: &mut Picture, format: ImageFormat) {
+/// A palette says nothing about channels: grey if all colours in use are.
+fn collapse_palette(picture: &mut Picture) {
     if let [r, g, b] = &picture.planes[..]
         && r.data == g.data
         && r.data == b.data
     {
         picture.planes.truncate(1);
-    }
-    if format == ImageFormat::Gif && picture.alpha.as_ref().is_some_and(|alpha| alpha.data.iter().all(|&a| a == 255.0))
-    {
-        picture.alpha = None;
     }
 }
 
