@@ -181,7 +181,7 @@ impl Truths<'_> {
         }
         let done = match Picture::open_with(file, &DecodeOptions::truth()) {
             Ok(truth) => match work(&truth) {
-                Err(error @ Error::Input(_)) => Err(error),
+                Err(error @ Error::Input { .. }) => Err(error),
                 done => return done.map(Some),
             },
             Err(error) => Err(error),
