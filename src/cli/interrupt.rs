@@ -18,6 +18,7 @@ pub fn listen(first: &str, console: &Console) {
         Mode::Json => Some(json!({ "event": "note", "text": first }).to_string()),
         Mode::Silent => None,
     };
+    let outlives = hangup::ignored();
     // A second handler in one process is an error, and a program without one still ends on Ctrl-C.
     let _ = ctrlc::set_handler(move || {
         if STOP.requested() {
@@ -26,4 +27,35 @@ pub fn listen(first: &str, console: &Console) {
         STOP.request();
         line.iter().for_each(|line| say(line));
     });
+    if outlives {
+        // The handler took it, as it takes every request to end.
+        hangup::ignore();
+    }
+}
+
+/// A request to end when the terminal is closed, unless the program was started to outlive it (`nohup`).
+mod hangup {
+    #[cfg(unix)]
+    use nix::sys::signal::{SigHandler, Signal, signal};
+
+    /// Whether it is ignored. Asking ignores it.
+    #[cfg(unix)]
+    pub fn ignored() -> bool {
+        // SAFETY: an ignored signal runs no code.
+        matches!(unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }, Ok(SigHandler::SigIgn))
+    }
+
+    /// Ignores it.
+    #[cfg(unix)]
+    pub fn ignore() {
+        ignored();
+    }
+
+    #[cfg(not(unix))]
+    pub fn ignored() -> bool {
+        false
+    }
+
+    #[cfg(not(unix))]
+    pub fn ignore() {}
 }

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How a training set is made of folders.
 #[derive(Clone, Debug, PartialEq)]
@@ -214,14 +214,24 @@ impl Folder {
         self.shards.len() == 1 && self.options.pairs.degradation.is_none()
     }
 
+    /// The file of pair `index` of a shard.
+    pub fn path(&self, number: u64, index: usize) -> &Path {
+        &self.sources[self.items[self.shards[self.turn(number).1][index]].source].path
+    }
+
+    /// The pass that a shard number falls into, and which shard it is.
+    fn turn(&self, number: u64) -> (u32, usize) {
+        let count = self.shards.len() as u64;
+        let pass = (number / count) as u32;
+        (pass, batch::row(self.options.seed, count as u32, pass, (number % count) as u32) as usize)
+    }
+
     /// The shard to train on `number`th (from 0, without end): each once per pass, every pass in another order. The same
     /// number gives the same bytes. Errors when a picture that was not kept can no longer be read.
     pub fn shard(&self, number: u64) -> Result<Pictures> {
         let options = &self.options;
-        let count = self.shards.len() as u64;
-        let pass = (number / count) as u32;
-        let shard = batch::row(options.seed, count as u32, pass, (number % count) as u32);
-        let pairs = self.shards[shard as usize].par_iter().map(|&index| {
+        let (pass, shard) = self.turn(number);
+        let pairs = self.shards[shard].par_iter().map(|&index| {
             let item = self.items[index];
             let source = &self.sources[item.source];
             let raster = match &source.raster {

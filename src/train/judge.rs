@@ -182,7 +182,8 @@ fn score_rows(rows: &Rows, loss: Loss, spec: &OutputSpec, outputs: &[f32]) -> [f
             let spread: f64 = rows.targets.iter().map(|&t| (f64::from(t) - mean).powi(2)).sum();
             let error: f64 =
                 rows.targets.iter().zip(outputs).map(|(&t, &y)| (f64::from(t) - f64::from(y)).powi(2)).sum();
-            1.0 - error / spread
+            // Where all targets are equal there is no spread to explain: 1 for a perfect prediction, else 0.
+            if spread > 0.0 { 1.0 - error / spread } else { f64::from(u8::from(error == 0.0)) }
         }
     };
     [score, mean_loss]

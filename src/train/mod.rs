@@ -1,6 +1,8 @@
 //! From a recipe to a trained network: the loop, what it writes, and how it goes on.
 
 mod checkpoint;
+mod diagnose;
+mod folder;
 mod judge;
 mod metrics;
 mod prepare;
@@ -9,6 +11,7 @@ mod report;
 mod run;
 mod schedule;
 mod spec;
+mod step;
 mod targets;
 mod trainer;
 mod words;
@@ -20,4 +23,5 @@ pub use report::{Progress, Report, Silent, Stop, Validation};
 pub use run::{Summary, plan, profile, run};
 pub use schedule::{Curve, Schedule};
 pub use spec::{DataSpec, LossSpec, OptimizerSpec, Rule, ValidateSpec};
-pub use trainer::{Resident, Room, Setup, Trainer, layout};
+pub use step::{Room, layout};
+pub use trainer::{Resident, Setup, Trainer};

@@ -1,7 +1,9 @@
 //! The data of a recipe, ready for the device.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::judge::{Judge, check_rows};
 use super::report::Report;
@@ -24,19 +26,35 @@ pub(super) struct Prepared {
     pub(super) interface: Interface,
     /// Picture files that could not be read.
     pub(super) failed: usize,
+    origins: Origins,
     shards: Option<Shards>,
 }
 
 /// Shards that take turns on the device.
 struct Shards {
-    folder: std::sync::Arc<Folder>,
+    folder: Arc<Folder>,
+    /// Steps that each stays.
     steps: u64,
-    next: Option<Prefetch<Pictures>>,
+    /// Number of the one on the device.
+    there: u64,
+    /// The next, in preparation, with its number.
+    next: Option<(u64, Prefetch<Pictures>)>,
+}
+
+impl Shards {
+    /// Prepares shards from `number` on, on threads of their own: those of the kernels have work.
+    fn ahead(&self, number: u64) -> Result<Prefetch<Pictures>> {
+        let folder = Arc::clone(&self.folder);
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get() / 2).max(1);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|e| Error::input(format!("no threads to load data: {e}")))?;
+        Prefetch::new(number, move |n| pool.install(|| folder.shard(n)))
+    }
 }
 
 impl Prepared {
-    fn fixed(resident: Resident, judge: Judge, interface: Interface) -> Self {
-        Prepared { room: Room::of(&resident), resident, judge, interface, failed: 0, shards: None }
+    fn fixed(resident: Resident, judge: Judge, interface: Interface, origins: Origins) -> Self {
+        Prepared { room: Room::of(&resident), resident, judge, interface, failed: 0, origins, shards: None }
     }
 
     /// The step at which the next shard is due.
@@ -44,35 +62,81 @@ impl Prepared {
         self.shards.as_ref().map_or(u64::MAX, |s| (step / s.steps + 1) * s.steps)
     }
 
-    /// Puts the shard of the next step on the device, when it is another than the one there; `first` says that a run
-    /// begins or goes on.
-    pub(super) fn feed(&mut self, trainer: &mut Trainer, first: bool) -> Result<()> {
+    /// Puts the shard of the next step on the device, when it is another than the one there, and has the one after it
+    /// prepared if the run, of `last` steps, comes to it.
+    pub(super) fn feed(&mut self, trainer: &mut Trainer, last: u64) -> Result<()> {
         let Some(shards) = &mut self.shards else { return Ok(()) };
-        let step = trainer.step();
-        if !step.is_multiple_of(shards.steps) && !first {
-            return Ok(());
-        }
-        let number = step / shards.steps;
-        let next = match &mut shards.next {
-            Some(next) => next,
-            None => {
-                let folder = std::sync::Arc::clone(&shards.folder);
-                shards.next.insert(Prefetch::new(number, move |n| folder.shard(n))?)
-            }
+        let number = trainer.step() / shards.steps;
+        let ready = shards.next.take_if(|(next, _)| *next == number || (*next == number + 1 && shards.there == number));
+        let mut ahead = match ready {
+            Some((_, ahead)) => Some(ahead),
+            None if number != shards.there => Some(shards.ahead(number)?),
+            None => None,
         };
-        trainer.set_data(&Resident::Pictures(next.take()?))
+        if number != shards.there {
+            let shard = ahead.as_mut().map(Prefetch::take).transpose()?;
+            shard.map(|shard| trainer.set_data(&Resident::Pictures(shard))).transpose()?;
+            shards.there = number;
+        }
+        if (number + 1) * shards.steps < last {
+            let ahead = ahead.map_or_else(|| shards.ahead(number + 1), Ok)?;
+            shards.next = Some((number + 1, ahead));
+        }
+        Ok(())
+    }
+
+    /// What the step after `step` draws from.
+    pub(super) fn data(&self, step: u64) -> Result<Cow<'_, Resident>> {
+        match &self.shards {
+            None => Ok(Cow::Borrowed(&self.resident)),
+            Some(shards) => Ok(Cow::Owned(Resident::Pictures(shards.folder.shard(step / shards.steps)?))),
+        }
+    }
+
+    /// The name of row or picture `index` of [`Prepared::data`], as a person knows it.
+    pub(super) fn sample(&self, step: u64, index: usize) -> String {
+        match &self.origins {
+            Origins::Rows(_) => format!("row {}", index + 1),
+            Origins::Selected(_, rows) => format!("row {}", rows[index] + 1),
+            Origins::Drawn => format!("sample {}", index + 1),
+            Origins::Pictures(folder) => {
+                let number = self.shards.as_ref().map_or(0, |shards| step / shards.steps);
+                folder.path(number, index).display().to_string()
+            }
+        }
+    }
+
+    /// The file that samples come from, where it is one.
+    pub(super) fn source(&self) -> Option<&Path> {
+        match &self.origins {
+            Origins::Rows(file) | Origins::Selected(file, _) => Some(file),
+            Origins::Pictures(_) | Origins::Drawn => None,
+        }
     }
 }
 
-/// Reads or draws what `[data]` and `[validate]` ask for.
-pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepared> {
+/// Where samples come from, for messages.
+enum Origins {
+    /// Rows of a file in its order.
+    Rows(PathBuf),
+    /// These rows (from 0) of a file.
+    Selected(PathBuf, Vec<usize>),
+    /// Pictures of folders.
+    Pictures(Arc<Folder>),
+    /// No file.
+    Drawn,
+}
+
+/// Reads or draws what `[data]` and `[validate]` ask for, for a run that goes on after `step` steps.
+pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Result<Prepared> {
     match &recipe.data {
         DataSpec::Idx { path } => {
             let train = idx::load(path, idx::Split::Train, None)?;
             let test = idx::load(path, idx::Split::Test, train.classes)?;
             let classes = train.classes.unwrap_or_default();
             let [height, width, channels] = idx::size(path, idx::Split::Train)?;
-            rows(recipe, train, test, image(height, width, channels), Targets::numbered(classes))
+            let input = image(height, width, channels);
+            rows(recipe, train, test, input, Targets::numbered(classes), Origins::Rows(path.clone()))
         }
         DataSpec::Csv { path, target, classes, holdout } => {
             let column = match target {
@@ -84,24 +148,26 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
                 false => csv::Target::Values(vec![column]),
             };
             let table = csv::load(path, &csv::Options::new(target))?;
-            let (train, test) = table.rows.split(*holdout, recipe.seed)?;
+            let (train, test) = table.rows.sides(*holdout, recipe.seed)?;
+            let [learnt, held] = [&train, &test].map(|side| table.rows.select(side));
             let input = InputSpec::plain(table.features, table.headed);
             let targets = match *classes {
                 true => Targets::Classes { column: table.targets.into_iter().next(), names: table.classes },
                 false => Targets::Values(table.targets.into_iter().map(Value::plain).collect()),
             };
-            rows(recipe, train, test, input, targets)
+            rows(recipe, learnt, held, input, targets, Origins::Selected(path.clone(), train))
         }
         DataSpec::Spirals { points, classes } => {
             let draw = |seed: u32, count| lessons::spirals(u64::from(seed), count, *classes, 0.02);
             let (train, test) = (draw(recipe.seed, *points), draw(recipe.seed ^ 1, points / 5 + 1));
             let input = InputSpec::plain(["0".to_string(), "1".to_string()], false);
-            rows(recipe, train, test, input, Targets::numbered(*classes))
+            rows(recipe, train, test, input, Targets::numbered(*classes), Origins::Drawn)
         }
         DataSpec::Digits { pictures } => {
             let draw = |seed: u32, count| lessons::digits(u64::from(seed), count);
             let (train, test) = (draw(recipe.seed, *pictures), draw(recipe.seed ^ 1, pictures / 5 + 1));
-            rows(recipe, train, test, image(lessons::DIGIT_SIDE, lessons::DIGIT_SIDE, 1), Targets::numbered(10))
+            let input = image(lessons::DIGIT_SIDE, lessons::DIGIT_SIDE, 1);
+            rows(recipe, train, test, input, Targets::numbered(10), Origins::Drawn)
         }
         DataSpec::Procedural { pictures, size, patch } => drawn(recipe, *pictures, *size, *patch, report),
         DataSpec::Images { train, exclude, patch, rescale, max_pixels, budget_mib, blur, jpeg, noise } => {
@@ -131,7 +197,7 @@ pub(super) fn prepare(recipe: &Recipe, report: &mut dyn Report) -> Result<Prepar
             let mib = found.bytes >> 20;
             let shards = folder.shards();
             report.note(&format!("{} pictures, {} pairs, {mib} MiB in {shards} shards", found.pictures, found.pairs));
-            Ok(Prepared { failed: failed.len(), ..shards_of(recipe, folder, judge, *patch)? })
+            Ok(Prepared { failed: failed.len(), ..shards_of(recipe, folder, judge, *patch, step)? })
         }
     }
 }
@@ -142,7 +208,14 @@ fn image(height: usize, width: usize, channels: usize) -> InputSpec {
     InputSpec::Image { height, width, pixels: Pixels::plain(colour) }
 }
 
-fn rows(recipe: &Recipe, train: Rows, test: Rows, input: InputSpec, targets: Targets) -> Result<Prepared> {
+fn rows(
+    recipe: &Recipe,
+    train: Rows,
+    test: Rows,
+    input: InputSpec,
+    targets: Targets,
+    origins: Origins,
+) -> Result<Prepared> {
     check_rows(&recipe.network, &train)?;
     let output = targets.output(recipe.loss(), recipe.network.outputs()?)?;
     let probabilities = matches!(output, OutputSpec::Probabilities { .. });
@@ -150,7 +223,7 @@ fn rows(recipe: &Recipe, train: Rows, test: Rows, input: InputSpec, targets: Tar
         return Err(Error::input(format!("loss.kind: bce learns probabilities, and a target is {target}; use mse")));
     }
     let judge = Judge::rows(test, recipe.loss().loss(), output.clone());
-    Ok(Prepared::fixed(Resident::Rows(train), judge, Interface { input, output }))
+    Ok(Prepared::fixed(Resident::Rows(train), judge, Interface { input, output }, origins))
 }
 
 fn scale(recipe: &Recipe) -> usize {
@@ -186,7 +259,7 @@ fn drawn(recipe: &Recipe, count: usize, size: usize, patch: usize, report: &mut 
         report.note(&format!("left out: {why}"));
     }
     let interface = Interface::of(&recipe.network)?;
-    let prepared = Prepared::fixed(resident, Judge::pictures(judge, scale(recipe))?, interface);
+    let prepared = Prepared::fixed(resident, Judge::pictures(judge, scale(recipe))?, interface, Origins::Drawn);
     Ok(Prepared { failed: failed.len(), ..prepared })
 }
 
@@ -212,17 +285,19 @@ fn truths(folders: &[PathBuf], failed: &mut BTreeMap<PathBuf, String>) -> Result
     }
 }
 
-fn shards_of(recipe: &Recipe, folder: Folder, judge: Judge, patch: usize) -> Result<Prepared> {
+fn shards_of(recipe: &Recipe, folder: Folder, judge: Judge, patch: usize, step: u64) -> Result<Prepared> {
     let interface = Interface::of(&recipe.network)?;
-    let first = folder.shard(0)?;
+    let folder = Arc::new(folder);
+    let origins = Origins::Pictures(Arc::clone(&folder));
     if folder.is_fixed() {
-        return Ok(Prepared::fixed(Resident::Pictures(first), judge, interface));
+        return Ok(Prepared::fixed(Resident::Pictures(folder.shard(0)?), judge, interface, origins));
     }
     // A shard stays while its pixels are seen about once.
     let [count, low, high] = folder.room();
-    let patches = low / (patch * patch * first.channels);
+    let patches = low / (patch * patch * pair_options(recipe, patch).channels);
     let steps = (patches / recipe.batch).max(1) as u64;
-    let room = Room { count, low, high };
-    let shards = Shards { folder: std::sync::Arc::new(folder), steps, next: None };
-    Ok(Prepared { resident: Resident::Pictures(first), room, judge, interface, failed: 0, shards: Some(shards) })
+    let (room, there) = (Room { count, low, high }, step / steps);
+    let resident = Resident::Pictures(folder.shard(there)?);
+    let shards = Some(Shards { folder, steps, there, next: None });
+    Ok(Prepared { resident, room, judge, interface, failed: 0, origins, shards })
 }

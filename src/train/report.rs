@@ -29,6 +29,12 @@ pub struct Validation {
 }
 
 impl Validation {
+    /// A score that no sound network has: none may be without a number, and only the PSNR of a perfect picture is infinite.
+    pub fn broken(&self) -> Option<(&str, f64)> {
+        let bad = |(name, value): &(String, f64)| value.is_nan() || (value.is_infinite() && name != "PSNR");
+        self.scores.iter().find(|score| bad(score)).map(|(name, value)| (name.as_str(), *value))
+    }
+
     /// `PSNR 31.20 dB (bicubic 29.80), SSIM 0.9012 (0.8801)`
     pub fn line(&self) -> String {
         let part = |(i, (name, value)): (usize, &(String, f64))| match self.baseline.get(i) {

@@ -3,17 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::diagnose::explain;
+use super::folder::RunFolder;
 use super::judge::Judge;
 use super::metrics::{Metrics, Row};
 use super::prepare::{Prepared, prepare};
 use super::report::{Progress, Report, Stop, Validation};
-use super::trainer::training_graph;
-use super::{Checkpoint, Recipe, Setup, Storage, Trainer};
+use super::step::training_graph;
+use super::trainer::Snapshot;
+use super::{Checkpoint, Recipe, Setup, Storage, Trainer, TrainingState};
 use crate::device::Device;
 use crate::executor::Precision;
 use crate::graph::{Options, Plan};
 use crate::image::SaveOptions;
 use crate::interface::Interface;
+use crate::network::Weights;
 use crate::{Error, Result, files};
 
 /// Seconds between two progress reports.
@@ -38,12 +42,13 @@ pub struct Summary {
     pub folder: PathBuf,
 }
 
-/// Trains by a recipe. Everything lands in `folder`: `recipe.toml`, `metrics.csv`, `checkpoint.safetensors`,
-/// `best.safetensors`, `curves.svg`, `samples/`.
+/// Trains by a recipe. Everything lands in `folder`: `recipe.toml`, `metrics.csv`, `checkpoint.safetensors` and the one
+/// before it, `best.safetensors`, `curves.svg`, `samples/`.
 ///
 /// # Errors
-/// Before anything is written, when recipe, data or device do not fit; with `resume`, when the folder's checkpoint is not
-/// of this recipe. During the run, when the device fails or the loss is not finite: the last checkpoint stays.
+/// Before anything is written, when recipe, data or device do not fit, or another run has the folder; with `resume`, when
+/// its checkpoint is not of this recipe. During the run, when the device fails or numbers stop being finite: the last
+/// checkpoints stay.
 pub fn run(
     recipe: &Recipe,
     device: &Device,
@@ -54,26 +59,20 @@ pub fn run(
 ) -> Result<Summary> {
     // Steps are computed in the recipe's precision, scores in f32.
     let device = &device.clone().with_precision(Precision::F32)?;
-    let path = folder.join("checkpoint.safetensors");
-    let earlier = match (resume, path.exists()) {
-        (true, true) => Some(Checkpoint::open(&path)?),
-        (true, false) => return Err(Error::input(format!("{}: no checkpoint to resume from", path.display()))),
-        (false, true) => {
-            let folder = folder.display();
-            return Err(Error::input(format!("{folder}: holds a run already; pass --resume, or another --out")));
-        }
-        (false, false) => None,
+    let found = RunFolder::find(folder)?;
+    let earlier = match (resume, &found) {
+        (true, Some(found)) => Some(found.resume()?),
+        (true, None) => return Err(Error::input(format!("{}: no run to resume", folder.display()))),
+        (false, Some(found)) => found.vacant().map(|()| None)?,
+        (false, None) => None,
     };
-    if earlier.as_ref().is_some_and(|earlier| earlier.network != recipe.network) {
-        return Err(Error::input(format!("{}: was written for another [network]", path.display())));
-    }
+    let training = earlier.as_ref().map(|earlier| resumable(folder, recipe, earlier)).transpose()?;
     let start = recipe.start.as_deref().map(Checkpoint::open).transpose()?;
-    let mut prepared = prepare(recipe, report)?;
+    let mut prepared = prepare(recipe, training.map_or(0, |training| training.step), report)?;
     let mut trainer = trainer(recipe, device, &prepared)?;
     if let Some(tiles) = trainer.tiles() {
         report.note(&format!("tiles: {tiles}"));
     }
-    let mut best = None;
     if let Some(start) = start {
         let (taken, all) = trainer.start_from(&start.weights)?;
         report.note(&format!(
@@ -81,21 +80,36 @@ pub fn run(
             recipe.start.as_deref().unwrap_or(Path::new("")).display()
         ));
     }
-    if let Some(earlier) = &earlier {
-        let training = earlier
-            .training
-            .as_ref()
-            .ok_or_else(|| Error::input(format!("{}: has weights only, no state to go on from", path.display())))?;
+    let mut best = None;
+    if let (Some(earlier), Some(training)) = (&earlier, training) {
         trainer.resume(&earlier.weights, training)?;
-        best = training.best;
+        best = training.best.filter(|best| best.is_finite());
         report.note(&format!("goes on from step {}", training.step));
     }
-    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-    files::replace(&folder.join("recipe.toml"), recipe.to_toml().as_bytes())?;
-    let metrics = Metrics::open(folder, prepared.judge.columns(), trainer.step())?;
-    let before = metrics.seconds();
+    let metrics = Metrics::read(folder, prepared.judge.columns(), trainer.step())?;
+    // All is accepted: from here on files are written.
+    let folder = found.map_or_else(|| RunFolder::create(folder), Ok)?;
+    files::replace(&folder.path().join("recipe.toml"), recipe.to_toml().as_bytes())?;
+    metrics.begin()?;
+    let before = metrics.last().map_or(0.0, |row| row.seconds);
     let (interface, begun) = (prepared.interface.clone(), Instant::now());
-    Run { recipe, device, folder, trainer, interface, metrics, best, begun, before }.go(&mut prepared, stop, report)
+    let good = trainer.snapshot()?;
+    Run { recipe, device, folder, trainer, interface, metrics, best, good, begun, before }.go(
+        &mut prepared,
+        stop,
+        report,
+    )
+}
+
+/// The training state of a checkpoint that a recipe can go on from.
+fn resumable<'a>(folder: &Path, recipe: &Recipe, earlier: &'a Checkpoint) -> Result<&'a TrainingState> {
+    let bad = |why: &str| Error::input(format!("{}: {why}", folder.join("checkpoint.safetensors").display()));
+    if earlier.network != recipe.network {
+        return Err(bad(
+            "was written for another [network]; `start` takes over what fits of its weights, in a new run",
+        ));
+    }
+    earlier.training.as_ref().ok_or_else(|| bad("has weights only, no state to go on from"))
 }
 
 /// How a recipe's network learns.
@@ -122,7 +136,7 @@ fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> Result<Trai
 /// # Errors
 /// When recipe and data do not fit together.
 pub fn plan(recipe: &Recipe, report: &mut dyn Report) -> Result<Plan> {
-    let prepared = prepare(recipe, report)?;
+    let prepared = prepare(recipe, 0, report)?;
     let (graph, _) = training_graph(&setup(recipe)?, &prepared.resident, prepared.room)?;
     Plan::new(&graph, Options::default())
 }
@@ -132,7 +146,7 @@ pub fn plan(recipe: &Recipe, report: &mut dyn Report) -> Result<Plan> {
 /// # Errors
 /// When recipe, data or device do not fit, or the device has no timestamps.
 pub fn profile(recipe: &Recipe, device: &Device, steps: usize, report: &mut dyn Report) -> Result<(Plan, Vec<f64>)> {
-    let prepared = prepare(recipe, report)?;
+    let prepared = prepare(recipe, 0, report)?;
     let mut trainer = trainer(recipe, device, &prepared)?;
     trainer.profile(steps)?;
     let times = trainer.profile(steps)?;
@@ -142,11 +156,13 @@ pub fn profile(recipe: &Recipe, device: &Device, steps: usize, report: &mut dyn 
 struct Run<'a> {
     recipe: &'a Recipe,
     device: &'a Device,
-    folder: &'a Path,
+    folder: RunFolder,
     trainer: Trainer,
     interface: Interface,
     metrics: Metrics,
     best: Option<f64>,
+    /// The state of the newest checkpoint, or of the beginning.
+    good: Snapshot,
     begun: Instant,
     before: f64,
 }
@@ -155,68 +171,91 @@ impl Run<'_> {
     fn go(mut self, prepared: &mut Prepared, stop: &Stop, report: &mut dyn Report) -> Result<Summary> {
         let (steps, every) = (self.recipe.steps, self.recipe.validate.every);
         let (mut chunk, mut last, mut pending) = (1u64, None, Vec::new());
-        prepared.feed(&mut self.trainer, true)?;
         while self.trainer.step() < steps && !stop.requested() {
             let at = self.trainer.step();
             let until = (at + chunk).min(steps).min((at / every + 1) * every).min(prepared.boundary(at));
             let begun = Instant::now();
-            let schedule = &self.recipe.schedule;
-            let lr = self.recipe.optimizer.lr;
-            self.trainer.advance(until - at, |step| schedule.rate(lr, step, steps))?;
-            let losses = self.trainer.losses()?;
+            prepared.feed(&mut self.trainer, steps)?;
+            let fed = begun.elapsed().as_secs_f64();
+            let rate = rate(self.recipe);
+            self.trainer.advance(until - at, &rate)?;
+            let losses = match self.trainer.losses() {
+                Err(Error::NonFinite(seen)) => return Err(self.explain(prepared, until, &seen)),
+                losses => losses?,
+            };
+            // Waits for data count to the rate that is shown, not to how many steps are done at a time.
             let took = begun.elapsed().as_secs_f64();
             let mean = losses.iter().sum::<f32>() / losses.len().max(1) as f32;
             pending.extend(losses);
             report.progress(&Progress { step: until, steps, loss: mean, rate: (until - at) as f64 / took });
             // As many steps at a time as fit between two reports.
-            chunk = ((chunk as f64 * REPORT / took.max(1e-6)) as u64).clamp(1, (4 * chunk).min(10_000));
+            chunk = ((chunk as f64 * REPORT / (took - fed).max(1e-6)) as u64).clamp(1, (4 * chunk).min(10_000));
             if until % every == 0 || until == steps {
-                last = Some(self.validate(&mut prepared.judge, &mut pending, report)?);
-                self.save()?;
-            }
-            if until < steps {
-                prepared.feed(&mut self.trainer, false)?;
+                last = Some(self.settle(prepared, &mut pending, report)?);
             }
         }
         let stopped = self.trainer.step() < steps;
-        if last.is_none() || stopped {
-            if self.trainer.step() > 0 && !pending.is_empty() {
-                last = Some(self.validate(&mut prepared.judge, &mut pending, report)?);
-            }
-            self.save()?;
+        if self.trainer.step() > self.good.step {
+            last = Some(self.settle(prepared, &mut pending, report)?);
         }
         self.metrics.draw(last.as_ref())?;
         self.picture(&mut prepared.judge)?;
+        if !self.folder.best().exists() {
+            let weights = self.trainer.averaged()?;
+            self.ship(&weights, last.as_ref())?;
+            report.note("no score was finite, so that none is best: best.safetensors holds the last weights");
+        }
         let seconds = self.before + self.begun.elapsed().as_secs_f64();
-        let folder = self.folder.to_path_buf();
+        let folder = self.folder.path().to_path_buf();
         let failed = prepared.failed;
         Ok(Summary { step: self.trainer.step(), last, best: self.best, seconds, stopped, failed, folder })
     }
 
-    /// Judges the averaged weights, adds a row to the table, and keeps them if they are the best so far.
-    fn validate(&mut self, judge: &mut Judge, pending: &mut Vec<f32>, report: &mut dyn Report) -> Result<Validation> {
-        let (network, step) = (&self.recipe.network, self.trainer.step());
+    /// Judges the network and saves it, when all its numbers are finite.
+    fn settle(
+        &mut self,
+        prepared: &mut Prepared,
+        pending: &mut Vec<f32>,
+        report: &mut dyn Report,
+    ) -> Result<Validation> {
+        let state = self.trainer.snapshot()?;
+        if let Some(fault) = self.trainer.fault(&state) {
+            return Err(self.explain(prepared, state.step, &format!("at step {}, {fault}", state.step)));
+        }
         let weights = self.trainer.averaged()?;
-        let mut validation = judge.validate(self.device, network, &weights, step)?;
+        let mut validation = prepared.judge.validate(self.device, &self.recipe.network, &weights, state.step)?;
+        if let Some((name, value)) = validation.broken() {
+            let seen = format!("at step {}, the validation's {name} is {value}", state.step);
+            return Err(self.explain(prepared, state.step, &seen));
+        }
         let score = validation.scores[0].1;
-        validation.best = self.best.is_none_or(|best| score > best);
+        validation.best = score.is_finite() && self.best.is_none_or(|best| score > best);
         if validation.best {
             self.best = Some(score);
-            let (network, weights) = network.collapse(&weights)?;
-            let mut best = Checkpoint::new(network, weights, self.interface.clone());
-            best.notes.insert("validation".into(), validation.line());
-            best.notes.insert("steps".into(), step.to_string());
-            best.loss = Some(self.recipe.loss());
-            best.save(&self.folder.join("best.safetensors"), Storage::F32)?;
+            self.ship(&weights, Some(&validation))?;
         }
         let loss = pending.iter().map(|&l| f64::from(l)).sum::<f64>() / pending.len().max(1) as f64;
         pending.clear();
-        let lr = f64::from(self.recipe.schedule.rate(self.recipe.optimizer.lr, step, self.recipe.steps));
+        let lr = f64::from(rate(self.recipe)(state.step));
         let seconds = self.before + self.begun.elapsed().as_secs_f64();
         let scores = validation.scores.iter().map(|s| s.1).collect();
-        self.metrics.push(Row { step, loss, lr, seconds, scores })?;
+        self.metrics.push(Row { step: state.step, loss, lr, seconds, scores })?;
+        self.save()?;
+        self.good = state;
         report.validated(&validation);
         Ok(validation)
+    }
+
+    /// Writes the weights for use.
+    fn ship(&self, weights: &Weights, validation: Option<&Validation>) -> Result<()> {
+        let (network, weights) = self.recipe.network.collapse(weights)?;
+        let mut best = Checkpoint::new(network, weights, self.interface.clone());
+        if let Some(validation) = validation {
+            best.notes.insert("validation".into(), validation.line());
+        }
+        best.notes.insert("steps".into(), self.trainer.step().to_string());
+        best.loss = Some(self.recipe.loss());
+        best.save(&self.folder.best(), Storage::F32)
     }
 
     fn save(&mut self) -> Result<()> {
@@ -225,15 +264,25 @@ impl Run<'_> {
         let mut checkpoint = Checkpoint::new(self.recipe.network.clone(), weights, self.interface.clone());
         checkpoint.loss = Some(self.recipe.loss());
         checkpoint.training = training;
-        checkpoint.save(&self.folder.join("checkpoint.safetensors"), Storage::F32)
+        self.folder.save(&checkpoint)
+    }
+
+    /// The error for numbers that are not finite.
+    fn explain(&mut self, prepared: &mut Prepared, until: u64, seen: &str) -> Error {
+        explain(&mut self.trainer, prepared, &self.good, until, &rate(self.recipe), seen)
     }
 
     fn picture(&mut self, judge: &mut Judge) -> Result<()> {
         let Some(sample) = judge.sample()? else { return Ok(()) };
-        let samples = self.folder.join("samples");
+        let samples = self.folder.samples();
         std::fs::create_dir_all(&samples).map_err(|e| Error::io(&samples, e))?;
         let options = SaveOptions { overwrite: true, ..SaveOptions::default() };
         sample.save(samples.join("bicubic-network-truth.png"), &options)?;
         Ok(())
     }
+}
+
+/// The learning rate of each step.
+fn rate(recipe: &Recipe) -> impl Fn(u64) -> f32 + use<'_> {
+    |step| recipe.schedule.rate(recipe.optimizer.lr, step, recipe.steps)
 }

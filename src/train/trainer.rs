@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::TrainingState;
+use super::step::{Room, training_graph};
 use crate::data::{Pictures, Rows, Samples, batch};
 use crate::executor::{Executor, PlanId};
-use crate::graph::{Arena, Clock, Graph, Layout, Loss, Op, Options, Plan, Store, TensorId, Update};
-use crate::graph::{differentiate, optimize};
-use crate::network::{Input, Mode, Network, State, Weights, initial};
+use crate::graph::{Arena, Clock, Graph, Loss, Options, Plan, Store, Update};
+use crate::network::{Network, State, Weights, initial};
 use crate::{Error, Result};
 
 /// What is in the device's dataset.
@@ -51,7 +51,7 @@ pub struct Setup {
 /// A network that learns on a device.
 pub struct Trainer {
     executor: Box<dyn Executor>,
-    setup: Setup,
+    pub(super) setup: Setup,
     graph: Graph,
     plan: Arc<Plan>,
     id: PlanId,
@@ -105,26 +105,13 @@ impl Trainer {
     /// When it has more than the room given, or fewer rows than a batch.
     pub fn set_data(&mut self, data: &Resident) -> Result<()> {
         let batch = self.setup.batch;
-        match data {
-            Resident::Rows(rows) => {
-                if rows.count() < batch {
-                    let count = rows.count();
-                    return Err(Error::input(format!("batch: {batch} rows are more than the {count} there are")));
-                }
-                match &rows.features {
-                    Samples::Bytes(bytes) => self.executor.write_store(Store::FeatureBytes, bytes)?,
-                    Samples::Floats(floats) => {
-                        self.executor.write_store(Store::Features, bytemuck::cast_slice(floats))?;
-                    }
-                }
-                self.executor.write_store(Store::Targets, bytemuck::cast_slice(&rows.targets))?;
-            }
-            Resident::Pictures(pictures) => {
-                self.executor.write_store(Store::Low, &pictures.low)?;
-                self.executor.write_store(Store::High, &pictures.high)?;
-                self.executor.write_store(Store::Table, bytemuck::cast_slice(&pictures.table))?;
-            }
+        if let Resident::Rows(rows) = data
+            && rows.count() < batch
+        {
+            let count = rows.count();
+            return Err(Error::input(format!("batch: {batch} rows are more than the {count} there are")));
         }
+        store(self.executor.as_mut(), data)?;
         self.count = data.count() as u32;
         Ok(())
     }
@@ -159,7 +146,8 @@ impl Trainer {
         Ok((0..runs[0].len()).map(middle).collect())
     }
 
-    fn clock(&self, step: u64, learning_rate: f32) -> Clock {
+    /// What differs from step to step, at a step (from 1).
+    pub(super) fn clock(&self, step: u64, learning_rate: f32) -> Clock {
         // Pictures are drawn independently of each other; rows go by epochs.
         let (epoch, offset) = batch::cursor(step - 1, self.setup.batch as u32, self.count);
         Clock {
@@ -186,6 +174,51 @@ impl Trainer {
             return Err(Error::NonFinite(format!("the loss of step {step} is {}; {remedy}", losses[i])));
         }
         Ok(losses)
+    }
+
+    /// Does one step and returns its loss, which may be anything.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) fn single(&mut self, rate: f32) -> Result<f32> {
+        self.advance(1, |_| rate)?;
+        Ok(self.executor.losses()?.last().copied().unwrap_or(f32::NAN))
+    }
+
+    /// Everything that steps change.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) fn snapshot(&mut self) -> Result<Snapshot> {
+        let arenas: Vec<Arena> = self.plan.arenas.iter().copied().filter(|&a| a != Arena::Gradients).collect();
+        let read = |arena| Ok((arena, self.executor.read_state(arena)?));
+        Ok(Snapshot { step: self.step, arenas: arenas.into_iter().map(read).collect::<Result<_>>()? })
+    }
+
+    /// Goes back to where a snapshot was taken.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.executor.losses()?;
+        snapshot.write(self.executor.as_mut())?;
+        self.step = snapshot.step;
+        Ok(())
+    }
+
+    /// What in a snapshot is not finite, in words: ``weight `0.bias` is NaN``.
+    pub(super) fn fault(&self, snapshot: &Snapshot) -> Option<String> {
+        snapshot.arenas.iter().find_map(|(arena, values)| {
+            let at = values.iter().position(|value| !value.is_finite())?;
+            let segment = self.plan.layout.segments(*arena).iter().rev().find(|segment| segment.offset <= at)?;
+            let what = match arena {
+                Arena::Parameters | Arena::Gradients => "weight",
+                Arena::First | Arena::Second => "the optimizer's moment of",
+                Arena::Average => "the average of",
+                Arena::Statistics => "statistic",
+            };
+            Some(format!("{what} `{}` is {}", segment.name, values[at]))
+        })
     }
 
     /// The weights as they are.
@@ -296,84 +329,40 @@ impl Trainer {
     }
 }
 
-/// Elements that the stores have room for, as shards are swapped.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Room {
-    /// Rows, or pictures.
-    pub count: usize,
-    /// Low-resolution bytes.
-    pub low: usize,
-    /// High-resolution bytes.
-    pub high: usize,
+/// Everything that steps change, as it was after one of them.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    pub(super) step: u64,
+    arenas: Vec<(Arena, Vec<f32>)>,
 }
 
-impl Room {
-    /// Room for some data, and no more.
-    pub fn of(data: &Resident) -> Self {
-        match data {
-            Resident::Rows(rows) => Room { count: rows.count(), low: 0, high: 0 },
-            Resident::Pictures(p) => Room { count: p.table.len(), low: p.low.len(), high: p.high.len() },
-        }
-    }
-
-    /// Room for either.
-    pub fn max(self, other: Room) -> Self {
-        let Room { count, low, high } = other;
-        Room { count: self.count.max(count), low: self.low.max(low), high: self.high.max(high) }
+impl Snapshot {
+    /// Sets the state of an executor that has the same network.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) fn write(&self, executor: &mut dyn Executor) -> Result<()> {
+        self.arenas.iter().try_for_each(|(arena, values)| executor.write_state(*arena, values))
     }
 }
 
-/// The whole step as a graph, and its loss.
-pub(super) fn training_graph(setup: &Setup, data: &Resident, room: Room) -> Result<(Graph, TensorId)> {
-    let mut graph = Graph::new();
-    let batch = setup.batch;
-    graph.layer("sample");
-    let (x, t) = match data {
-        Resident::Rows(rows) => {
-            let store = match rows.features {
-                Samples::Bytes(_) => Store::FeatureBytes,
-                Samples::Floats(_) => Store::Features,
-            };
-            let features = graph.dataset(store, &[room.count, rows.width])?;
-            let x = graph.push(Op::SampleRows { batch }, &[features])?;
-            let scalar = matches!(setup.loss, Loss::CrossEntropy(_));
-            let shape = if scalar { vec![room.count] } else { vec![room.count, rows.target_width] };
-            let targets = graph.dataset(Store::Targets, &shape)?;
-            let t = graph.push(Op::SampleRows { batch }, &[targets])?;
-            (shaped(&mut graph, &setup.network, x, batch)?, t)
-        }
-        Resident::Pictures(pictures) => {
-            let Pictures { scale, channels, patch, .. } = *pictures;
-            let low = graph.dataset(Store::Low, &[room.low.div_ceil(channels), channels])?;
-            let high = graph.dataset(Store::High, &[room.high.div_ceil(channels), channels])?;
-            let table = graph.dataset(Store::Table, &[room.count, 5])?;
-            let x = graph.push(Op::SamplePatches { batch, patch, scale: 1, high: false }, &[low, table])?;
-            let t = graph.push(Op::SamplePatches { batch, patch, scale, high: true }, &[high, table])?;
-            (x, t)
-        }
-    };
-    let y = setup.network.build(&mut graph, x, Mode::Train)?;
-    graph.layer("loss");
-    let loss = graph.push(Op::Loss(setup.loss), &[y, t])?;
-    differentiate(&mut graph, loss, None, &[])?;
-    optimize(&mut graph, setup.rule, setup.clip, setup.average)?;
-    Ok((graph, loss))
-}
-
-/// Rows as the network wants them: as they are, or as pictures.
-fn shaped(graph: &mut Graph, network: &Network, x: TensorId, batch: usize) -> Result<TensorId> {
-    match network.input() {
-        Input::Image([h, w, c]) => graph.reshape(x, &[batch, h, w, c]),
-        Input::Rows(_) | Input::Picture { .. } => Ok(x),
-    }
-}
-
-/// The layout of a network's state, for those who have no trainer.
+/// Puts data into an executor's stores.
 ///
 /// # Errors
-/// When the declaration does not fit together.
-pub fn layout(network: &Network, mode: Mode) -> Result<(Graph, Layout)> {
-    let (graph, ..) = network.graph(2, [16, 16], mode)?;
-    let layout = Plan::new(&graph, Options::default())?.layout;
-    Ok((graph, layout))
+/// When its loaded plans have no room for it.
+pub(super) fn store(executor: &mut dyn Executor, data: &Resident) -> Result<()> {
+    match data {
+        Resident::Rows(rows) => {
+            match &rows.features {
+                Samples::Bytes(bytes) => executor.write_store(Store::FeatureBytes, bytes)?,
+                Samples::Floats(floats) => executor.write_store(Store::Features, bytemuck::cast_slice(floats))?,
+            }
+            executor.write_store(Store::Targets, bytemuck::cast_slice(&rows.targets))
+        }
+        Resident::Pictures(pictures) => {
+            executor.write_store(Store::Low, &pictures.low)?;
+            executor.write_store(Store::High, &pictures.high)?;
+            executor.write_store(Store::Table, bytemuck::cast_slice(&pictures.table))
+        }
+    }
 }

@@ -1,0 +1,89 @@
+//! The whole training step as a graph: sample, forward, loss, backward, update.
+
+use super::{Resident, Setup};
+use crate::Result;
+use crate::data::{Pictures, Samples};
+use crate::graph::{Graph, Layout, Loss, Op, Options, Plan, Store, TensorId, differentiate, optimize};
+use crate::network::{Input, Mode, Network};
+
+/// Elements that the stores have room for, as shards are swapped.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Room {
+    /// Rows, or pictures.
+    pub count: usize,
+    /// Low-resolution bytes.
+    pub low: usize,
+    /// High-resolution bytes.
+    pub high: usize,
+}
+
+impl Room {
+    /// Room for some data, and no more.
+    pub fn of(data: &Resident) -> Self {
+        match data {
+            Resident::Rows(rows) => Room { count: rows.count(), low: 0, high: 0 },
+            Resident::Pictures(p) => Room { count: p.table.len(), low: p.low.len(), high: p.high.len() },
+        }
+    }
+
+    /// Room for either.
+    pub fn max(self, other: Room) -> Self {
+        let Room { count, low, high } = other;
+        Room { count: self.count.max(count), low: self.low.max(low), high: self.high.max(high) }
+    }
+}
+
+/// The whole step as a graph, and its loss.
+pub(super) fn training_graph(setup: &Setup, data: &Resident, room: Room) -> Result<(Graph, TensorId)> {
+    let mut graph = Graph::new();
+    let batch = setup.batch;
+    graph.layer("sample");
+    let (x, t) = match data {
+        Resident::Rows(rows) => {
+            let store = match rows.features {
+                Samples::Bytes(_) => Store::FeatureBytes,
+                Samples::Floats(_) => Store::Features,
+            };
+            let features = graph.dataset(store, &[room.count, rows.width])?;
+            let x = graph.push(Op::SampleRows { batch }, &[features])?;
+            let scalar = matches!(setup.loss, Loss::CrossEntropy(_));
+            let shape = if scalar { vec![room.count] } else { vec![room.count, rows.target_width] };
+            let targets = graph.dataset(Store::Targets, &shape)?;
+            let t = graph.push(Op::SampleRows { batch }, &[targets])?;
+            (shaped(&mut graph, &setup.network, x, batch)?, t)
+        }
+        Resident::Pictures(pictures) => {
+            let Pictures { scale, channels, patch, .. } = *pictures;
+            let low = graph.dataset(Store::Low, &[room.low.div_ceil(channels), channels])?;
+            let high = graph.dataset(Store::High, &[room.high.div_ceil(channels), channels])?;
+            let table = graph.dataset(Store::Table, &[room.count, 5])?;
+            let x = graph.push(Op::SamplePatches { batch, patch, scale: 1, high: false }, &[low, table])?;
+            let t = graph.push(Op::SamplePatches { batch, patch, scale, high: true }, &[high, table])?;
+            (x, t)
+        }
+    };
+    let y = setup.network.build(&mut graph, x, Mode::Train)?;
+    graph.layer("loss");
+    let loss = graph.push(Op::Loss(setup.loss), &[y, t])?;
+    differentiate(&mut graph, loss, None, &[])?;
+    optimize(&mut graph, setup.rule, setup.clip, setup.average)?;
+    Ok((graph, loss))
+}
+
+/// Rows as the network wants them: as they are, or as pictures.
+fn shaped(graph: &mut Graph, network: &Network, x: TensorId, batch: usize) -> Result<TensorId> {
+    match network.input() {
+        Input::Image([h, w, c]) => graph.reshape(x, &[batch, h, w, c]),
+        Input::Rows(_) | Input::Picture { .. } => Ok(x),
+    }
+}
+
+/// The layout of a network's state, for those who have no trainer.
+///
+/// # Errors
+/// When the declaration does not fit together.
+pub fn layout(network: &Network, mode: Mode) -> Result<(Graph, Layout)> {
+    let (graph, ..) = network.graph(2, [16, 16], mode)?;
+    let layout = Plan::new(&graph, Options::default())?.layout;
+    Ok((graph, layout))
+}
