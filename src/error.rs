@@ -49,6 +49,12 @@ pub enum Error {
         /// What the driver said.
         message: String,
     },
+    /// The work was asked to stop while the device did not answer.
+    #[error("{step}: interrupted while the device did not answer")]
+    Interrupted {
+        /// The step or layer that was running.
+        step: String,
+    },
     /// Numbers stopped being numbers.
     #[error("{0}")]
     NonFinite(String),

@@ -50,5 +50,6 @@ pub mod train;
 pub mod tuned;
 pub mod upscale;
 pub mod verify;
+pub mod watch;
 
 pub use error::{Error, Result};

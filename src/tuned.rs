@@ -23,6 +23,14 @@ pub struct Identity {
     pub kernels: String,
 }
 
+impl Identity {
+    /// Name of the file for it: `NVIDIA H100 (vulkan)` has `nvidia-h100-vulkan.toml`.
+    pub(crate) fn file(&self) -> String {
+        let words = self.adapter.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        format!("{}.toml", words.collect::<Vec<_>>().join("-").to_ascii_lowercase())
+    }
+}
+
 /// What was found for one kind of step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,7 +75,7 @@ pub struct Memory {
 impl Memory {
     /// Reads what is known for an adapter from `folder`, which need not exist; without a folder nothing is kept.
     pub fn open(folder: Option<&Path>, identity: Identity) -> Memory {
-        let path = folder.map(|folder| folder.join(name(&identity.adapter)));
+        let path = folder.map(|folder| folder.join(identity.file()));
         let choices = path.as_deref().and_then(|path| read(path, &identity)).unwrap_or_default();
         Memory { identity, path, choices: Mutex::new(choices), failure: Mutex::new(None) }
     }
@@ -127,13 +135,6 @@ pub fn folder() -> Option<PathBuf> {
 /// A thread that panicked leaves a whole map behind: entries are inserted in one step.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// `NVIDIA H100 (vulkan)` is kept in `nvidia-h100-vulkan.toml`.
-fn name(adapter: &str) -> String {
-    let words: Vec<&str> =
-        adapter.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    format!("{}.toml", words.join("-").to_ascii_lowercase())
 }
 
 fn read(path: &Path, identity: &Identity) -> Option<Choices> {

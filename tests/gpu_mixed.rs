@@ -44,7 +44,7 @@ fn training_in_mixed_precision_learns_as_in_f32() {
         let data = DataSpec::Procedural { pictures: 8, size: 96, patch: 24 };
         let mut recipe = Recipe { steps: 60, batch: 4, data, precision, ..Recipe::default() };
         recipe.validate.every = 60;
-        let device = Device::Gpu(adapter.clone(), Kernels { tiles: Tiles::Default, precision });
+        let device = Device::Gpu(adapter.clone(), Kernels { tiles: Tiles::Default, precision, ..Kernels::default() });
         let stop = Stop::default();
         let summary = wgrad::train::run(&recipe, &device, folder.path(), false, &stop, &mut Silent).unwrap();
         let last = summary.last.unwrap();

@@ -21,6 +21,7 @@ use wgrad::image::{Format, Picture, Plane};
 use wgrad::interface::Interface;
 use wgrad::network::{Network, Skip, Weights, initial};
 use wgrad::train::{Checkpoint, Recipe, Storage, layout};
+use wgrad::watch::Watch;
 
 /// `y = 2 x` and its loss, in a layer with a name.
 fn doubling(n: usize) -> (Graph, TensorId, TensorId) {
@@ -63,7 +64,8 @@ fn a_lost_device_is_an_error_everywhere() {
 
 #[test]
 fn a_device_that_does_not_answer_is_an_error() {
-    let options = GpuOptions { timeout: Duration::from_nanos(1), ..GpuOptions::default() };
+    let watch = Watch { limit: Some(Duration::from_nanos(1)), ..Watch::default() };
+    let options = GpuOptions { watch, ..GpuOptions::default() };
     let Some(mut device) = gpu::open_with(options) else { return };
     let (graph, x, _) = doubling(1 << 22);
     let plan = load(&mut device, &graph, Options::default());

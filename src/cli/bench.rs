@@ -109,7 +109,8 @@ fn devices(common: &Common) -> Result<Vec<Device>> {
     let mut devices = vec![Device::Cpu];
     if common.device == "auto" {
         for adapter in gpu::adapters() {
-            devices.push(Device::from(adapter).with_tiles(common.tiles()).with_precision(precision)?);
+            let device = Device::Gpu(adapter, common.kernels());
+            devices.push(device.with_precision(precision)?);
         }
     } else if common.device != "cpu" {
         devices.push(common.find()?.with_precision(precision)?);

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,6 +11,7 @@ use wgrad::Result;
 use wgrad::device::Device;
 use wgrad::executor::Precision;
 use wgrad::gpu;
+use wgrad::watch::Event;
 
 use super::Common;
 
@@ -44,6 +46,28 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// How this process shows progress, for what is told from other threads.
+static MODE: OnceLock<Mode> = OnceLock::new();
+
+/// Tells what a device does that a person may wonder about.
+pub fn hear(event: &Event) {
+    match MODE.get() {
+        Some(Mode::Bar | Mode::Plain) => say(&event.to_string()),
+        Some(Mode::Json) => say(&fields(event).to_string()),
+        Some(Mode::Silent) | None => {}
+    }
+}
+
+fn fields(event: &Event) -> Value {
+    let text = event.to_string();
+    match event {
+        Event::Waiting { device, step, waited, limit } => json!({
+            "event": "waiting", "text": text, "device": device, "step": step,
+            "seconds": waited.as_secs_f64(), "limit": limit.as_secs_f64(),
+        }),
+    }
+}
+
 /// Where a command says what it does.
 pub struct Console {
     mode: Mode,
@@ -60,6 +84,7 @@ impl Console {
             Style::Json => Mode::Json,
             Style::None => Mode::Silent,
         };
+        let _ = MODE.set(mode);
         Console { mode, bar: RefCell::new(None) }
     }
 
@@ -149,8 +174,12 @@ impl Console {
     /// # Errors
     /// When nothing fits the request.
     pub fn device_for(&self, common: &Common, precision: Precision) -> Result<Device> {
-        let mut device = common.find()?;
-        if device == Device::Cpu && common.device.eq_ignore_ascii_case("auto") && self.mode != Mode::Silent {
+        let mut failed = false;
+        let mut device = Device::choose(&common.device, common.kernels(), &mut |line| {
+            failed = true;
+            self.note(line);
+        })?;
+        if device == Device::Cpu && common.device.eq_ignore_ascii_case("auto") && !failed && self.mode != Mode::Silent {
             self.note(&match gpu::adapters().first() {
                 None => "no GPU adapter found, using the CPU".to_string(),
                 Some(adapter) => {

@@ -19,10 +19,12 @@ mod upscale;
 mod verify;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use wgrad::device::{Device, Tiles};
+use wgrad::device::{Device, Kernels, Tiles};
 use wgrad::executor::Precision;
+use wgrad::watch::Watch;
 use wgrad::{Error, Result};
 
 use console::{Console, Style};
@@ -50,6 +52,9 @@ struct Common {
     /// matrix units and sums in f32. A device that cannot works in f32 and says so
     #[arg(long, global = true, value_name = "f32|mixed", value_parser = precision)]
     precision: Option<Precision>,
+    /// Longest wait for a GPU before it counts as hung; what follows from the work, and at least 5 seconds, when not given
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    device_timeout: Option<Duration>,
     /// Print results and errors only
     #[arg(long, short, global = true)]
     quiet: bool,
@@ -59,15 +64,27 @@ struct Common {
 }
 
 impl Common {
-    /// Where tile shapes come from.
-    fn tiles(&self) -> Tiles {
-        if self.no_tune { Tiles::Default } else { Tiles::Measured }
+    /// How kernels are chosen, in f32.
+    fn kernels(&self) -> Kernels {
+        let tiles = if self.no_tune { Tiles::Default } else { Tiles::Measured };
+        Kernels { tiles, watch: self.watch(), ..Kernels::default() }
     }
 
-    /// The device that was asked for, in f32.
+    /// The device that was asked for, in f32, as it is: nothing stands in for one that fails.
     fn find(&self) -> Result<Device> {
-        Ok(Device::find(&self.device)?.with_tiles(self.tiles()))
+        let Kernels { tiles, watch, .. } = self.kernels();
+        Ok(Device::find(&self.device)?.with_tiles(tiles).with_watch(watch))
     }
+
+    /// How devices are waited for.
+    fn watch(&self) -> Watch {
+        Watch { limit: self.device_timeout, stop: Some(&interrupt::STOP), hear: Some(console::hear) }
+    }
+}
+
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0);
+    seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).ok_or_else(|| "a number of seconds above 0".into())
 }
 
 fn precision(word: &str) -> std::result::Result<Precision, String> {
@@ -154,6 +171,7 @@ fn code(outcome: &Result<Outcome>, console: &Console) -> u8 {
     match error {
         Error::Input { .. } | Error::Io { .. } => 2,
         Error::Device { .. } => 3,
+        Error::Interrupted { .. } => interrupt::CODE,
         // Execution, NonFinite, and what the library may add: the work began and failed.
         _ => 1,
     }

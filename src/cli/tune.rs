@@ -38,7 +38,7 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
 }
 
 pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
-    let Device::Gpu(adapter, Kernels { tiles, precision }) = console.device(common)? else {
+    let Device::Gpu(adapter, Kernels { tiles, precision, watch }) = console.device(common)? else {
         return Err(Error::input(
             "there is nothing to tune on the CPU: tile shapes are a GPU's; choose one by --device",
         ));
@@ -52,7 +52,8 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
         memory.forget()?;
     }
     let tuning = Tuning { memory: Some(Arc::clone(&memory)), ..Tuning::default() };
-    let mut gpu = Gpu::with_options(adapter.index, GpuOptions { tuning, precision, ..GpuOptions::default() })?;
+    let options = GpuOptions { tuning, precision, watch, ..GpuOptions::default() };
+    let mut gpu = Gpu::with_options(adapter.index, options)?;
     if !arguments.json {
         output::line(&line(["step", "best tile", "us", "GFLOP/s", "default us", "gain", ""]))?;
     }

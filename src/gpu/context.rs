@@ -1,12 +1,15 @@
-//! The open device with its creation helpers: everything that is made is counted, every wait is bounded.
+//! The open device with its creation helpers: everything that is made is counted.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::device::{self, AdapterInfo, Failures, GpuOptions, Plant};
+use super::adapters::{AdapterInfo, AdapterKind};
+use super::device::{self, GpuOptions, Plant};
+use super::guard::guarded;
+use super::health::{Expected, Health};
 use super::kernels::assemble;
 use super::launch::Launch;
 use super::reflect::{EntryPoint, reflect};
@@ -17,6 +20,15 @@ pub(super) struct Pipeline {
     pub(super) entry: EntryPoint,
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) pipeline: wgpu::ComputePipeline,
+    /// Whether it was submitted before: some drivers compile when it is for the first time.
+    ran: AtomicBool,
+}
+
+impl Pipeline {
+    /// Whether this is the first time that it is submitted.
+    pub(super) fn is_fresh(&self) -> bool {
+        !self.ran.swap(true, Ordering::Relaxed)
+    }
 }
 
 /// What makes two launches share a pipeline.
@@ -29,7 +41,7 @@ pub(super) struct Context {
     pub(super) info: AdapterInfo,
     pub(super) options: GpuOptions,
     pub(super) clock_layout: wgpu::BindGroupLayout,
-    failures: Failures,
+    pub(super) health: Health,
     pipelines: HashMap<Key, Arc<Pipeline>>,
     /// Buffers, bind groups and pipelines made so far.
     created: AtomicUsize,
@@ -50,9 +62,9 @@ impl Context {
         };
         let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("clock"), entries: &[entry] };
         let clock_layout = opened.device.create_bind_group_layout(&descriptor);
-        let device::Opened { device, queue, info, failures } = opened;
+        let device::Opened { device, queue, info, health } = opened;
         let (pipelines, created) = (HashMap::new(), AtomicUsize::new(0));
-        Ok(Context { device, queue, info, options, clock_layout, failures, pipelines, created })
+        Ok(Context { device, queue, info, options, clock_layout, health, pipelines, created })
     }
 
     /// Buffers, bind groups and pipelines made so far.
@@ -149,12 +161,16 @@ impl Context {
         self.fits(&format!("{shader}::{entry}"), &point)?;
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
-        let made = self.build(&source, point);
+        // What compilers do not know yet may panic.
+        let made = guarded(|| self.build(&source, point));
         let errors = [pollster::block_on(internal.pop()), pollster::block_on(scope.pop())];
-        match errors.into_iter().flatten().next() {
-            None => Ok(made),
-            Some(error) => Err(fail(error.to_string())),
+        if let Some(error) = errors.into_iter().flatten().next() {
+            return Err(fail(error.to_string()));
         }
+        let made = made.map_err(fail)?;
+        // A device that is lost meanwhile tells no scope.
+        self.check(&format!("kernel {shader}::{entry}"))?;
+        Ok(made)
     }
 
     fn fits(&self, kernel: &str, point: &EntryPoint) -> Result<()> {
@@ -213,33 +229,34 @@ impl Context {
             },
             cache: None,
         });
-        Pipeline { entry, layout, pipeline }
+        Pipeline { entry, layout, pipeline, ran: AtomicBool::new(false) }
     }
 
-    /// The first failure the device has reported, as an error of `step`.
-    pub(super) fn check(&self, step: &str) -> Result<()> {
-        match self.failures.take() {
-            None => Ok(()),
-            Some(message) => Err(Error::execution(step, message).on(&self.info.name)),
+    /// Work that the device does in a second, in the units of a launch's weight: less than it can, so that what is
+    /// estimated by it takes no longer than that.
+    pub(super) fn rate(&self) -> f64 {
+        match self.info.kind {
+            AdapterKind::Software => 1e9,
+            AdapterKind::Virtual | AdapterKind::Other => 1e10,
+            AdapterKind::Integrated => 2e10,
+            AdapterKind::Discrete => 1e11,
         }
     }
 
-    /// Waits for a submission (the last one without an index), no longer than the timeout.
-    pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>, step: &str) -> Result<()> {
-        let timeout = Some(self.options.timeout);
-        let waited = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout });
-        self.check(step)?;
-        waited.map(|_| ()).map_err(|error| {
-            let message = match error {
-                wgpu::PollError::Timeout => format!("no answer within {} s", self.options.timeout.as_secs()),
-                wgpu::PollError::WrongSubmissionIndex(..) => error.to_string(),
-            };
-            Error::execution(step, message).on(&self.info.name)
-        })
+    /// Copies bytes from a buffer that allows it to the host, behind all that was submitted.
+    pub(super) fn download(&self, from: &wgpu::Buffer, offset: u64, bytes: u64, what: &str) -> Result<Vec<u8>> {
+        self.download_after(from, offset, bytes, what, Expected::default())
     }
 
-    /// Copies bytes from a buffer that allows it to the host.
-    pub(super) fn download(&self, from: &wgpu::Buffer, offset: u64, bytes: u64, what: &str) -> Result<Vec<u8>> {
+    /// As `download`, behind work that nobody has waited for yet.
+    pub(super) fn download_after(
+        &self,
+        from: &wgpu::Buffer,
+        offset: u64,
+        bytes: u64,
+        what: &str,
+        expected: Expected,
+    ) -> Result<Vec<u8>> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         // In pieces, so that reading large state needs little memory beside it.
         let piece = bytes.clamp(4, 64 << 20);
@@ -252,7 +269,7 @@ impl Context {
             encoder.copy_buffer_to_buffer(from, offset + at, &staging, 0, len);
             let index = self.queue.submit([encoder.finish()]);
             staging.slice(..len).map_async(wgpu::MapMode::Read, |_| {});
-            self.wait(Some(index), what)?;
+            self.wait(Some(index), what, expected)?;
             let view = staging.slice(..len).get_mapped_range();
             let view = view.map_err(|e| Error::execution(what, e.to_string()).on(&self.info.name))?;
             all.extend_from_slice(&view);

@@ -1,65 +1,16 @@
-//! Finding and opening adapters.
+//! Opening adapters.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::adapters::{AdapterInfo, enumerate, info};
 use super::contraction::MatrixUnit;
+use super::guard::guarded;
+use super::health::Health;
 use super::tune::Tuning;
 use crate::executor::Precision;
+use crate::watch::Watch;
 use crate::{Error, Result};
-
-/// An adapter as a person would choose it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdapterInfo {
-    /// Position in [`adapters`]; `--device INDEX` takes it.
-    pub index: usize,
-    /// What the driver calls the device.
-    pub name: String,
-    /// The interface it is reached through: `vulkan`, `metal`, `dx12`.
-    pub backend: String,
-    /// What kind of device it is.
-    pub kind: AdapterKind,
-    /// Driver and its version; tuned shapes are remembered by it.
-    pub driver: String,
-}
-
-/// Kinds of adapters, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AdapterKind {
-    /// A graphics card with memory of its own.
-    Discrete,
-    /// A GPU that shares the processor's memory.
-    Integrated,
-    /// A share of a GPU inside a virtual machine.
-    Virtual,
-    /// Unknown to the driver.
-    Other,
-    /// The processor posing as a GPU (llvmpipe, WARP): slower than the CPU executor.
-    Software,
-}
-
-impl AdapterKind {
-    fn of(kind: wgpu::DeviceType) -> Self {
-        match kind {
-            wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
-            wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
-            wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
-            wgpu::DeviceType::Other => AdapterKind::Other,
-            wgpu::DeviceType::Cpu => AdapterKind::Software,
-        }
-    }
-
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            AdapterKind::Discrete => "discrete",
-            AdapterKind::Integrated => "integrated",
-            AdapterKind::Virtual => "virtual",
-            AdapterKind::Other => "unknown",
-            AdapterKind::Software => "software",
-        }
-    }
-}
 
 /// How a device is opened.
 #[derive(Clone, Debug)]
@@ -84,8 +35,8 @@ pub struct GpuOptions {
     pub plant: Option<Plant>,
     /// Time that a submission aims for: short enough that no watchdog fires and no desktop freezes.
     pub submission: Duration,
-    /// Longest wait for the device before it counts as hung.
-    pub timeout: Duration,
+    /// How long the device is waited for, and who hears of it.
+    pub watch: Watch,
 }
 
 impl Default for GpuOptions {
@@ -100,7 +51,7 @@ impl Default for GpuOptions {
             tuning: Tuning::default(),
             plant: None,
             submission: Duration::from_millis(100),
-            timeout: Duration::from_secs(120),
+            watch: Watch::default(),
         }
     }
 }
@@ -117,87 +68,18 @@ pub struct Plant {
     pub to: String,
 }
 
-/// All adapters of this machine, one entry per device even where several interfaces reach it.
-pub fn adapters() -> Vec<AdapterInfo> {
-    enumerate().iter().enumerate().map(|(index, adapter)| info(index, adapter)).collect()
-}
-
-fn info(index: usize, adapter: &wgpu::Adapter) -> AdapterInfo {
-    let info = adapter.get_info();
-    AdapterInfo {
-        index,
-        name: info.name,
-        backend: info.backend.to_string(),
-        kind: AdapterKind::of(info.device_type),
-        driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
-    }
-}
-
-/// Adapters in a fixed order. A device that Vulkan and DX12 both list is taken from the first of Metal, Vulkan, DX12;
-/// two equal cards in one machine stay two.
-fn enumerate() -> &'static [wgpu::Adapter] {
-    // Asked once: drivers take their time, and some print what they miss each time they are loaded.
-    static ALL: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
-    ALL.get_or_init(list)
-}
-
-fn list() -> Vec<wgpu::Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let mut all = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    let rank = |backend: wgpu::Backend| match backend {
-        wgpu::Backend::Metal => 0,
-        wgpu::Backend::Vulkan => 1,
-        wgpu::Backend::Dx12 => 2,
-        wgpu::Backend::BrowserWebGpu => 3,
-        wgpu::Backend::Gl => 4,
-        wgpu::Backend::Noop => 5,
-    };
-    all.retain(|a| a.get_info().backend != wgpu::Backend::Noop);
-    all.sort_by_key(|a| (rank(a.get_info().backend), AdapterKind::of(a.get_info().device_type)));
-    let mut first: Vec<(String, wgpu::Backend)> = Vec::new();
-    all.retain(|adapter| {
-        let info = adapter.get_info();
-        match first.iter().find(|(name, _)| *name == info.name) {
-            Some((_, backend)) => *backend == info.backend,
-            None => {
-                first.push((info.name, info.backend));
-                true
-            }
-        }
-    });
-    all.sort_by_key(|a| AdapterKind::of(a.get_info().device_type));
-    all
-}
-
-/// The first failure that the device reported and nobody has heard of yet.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Failures(Arc<Mutex<Option<String>>>);
-
-impl Failures {
-    fn put(&self, message: String) {
-        if let Ok(mut first) = self.0.lock() {
-            first.get_or_insert(message);
-        }
-    }
-
-    /// Takes what was reported.
-    pub(super) fn take(&self) -> Option<String> {
-        self.0.lock().ok().and_then(|mut first| first.take())
-    }
-}
-
 /// An open device.
 pub(super) struct Opened {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) info: AdapterInfo,
-    pub(super) failures: Failures,
+    pub(super) health: Health,
 }
 
 /// The matrix units an adapter claims that kernels are written for, the likeliest to be fast first. Sizes of subgroups
 /// that a driver chooses by itself are all tried.
 pub(super) fn matrix_units(index: usize) -> Vec<MatrixUnit> {
-    let Some(adapter) = enumerate().get(index) else { return Vec::new() };
+    let Some(adapter) = enumerate().adapters.get(index) else { return Vec::new() };
     if !adapter.features().contains(MATRIX_FEATURES) {
         return Vec::new();
     }
@@ -221,9 +103,28 @@ pub(super) fn matrix_units(index: usize) -> Vec<MatrixUnit> {
 pub(super) const MATRIX_FEATURES: wgpu::Features =
     wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 
+/// A device that was opened to see whether it can be: whoever opens it next gets it.
+static SPARE: Mutex<Option<(usize, Precision, Opened)>> = Mutex::new(None);
+
+/// Opens adapter number `index` ahead of its use.
+///
+/// # Errors
+/// When there is no such adapter or its driver refuses.
+pub fn prepare(index: usize, precision: Precision) -> Result<()> {
+    let opened = open(index, &GpuOptions { precision, ..GpuOptions::default() })?;
+    *SPARE.lock().unwrap_or_else(PoisonError::into_inner) = Some((index, precision, opened));
+    Ok(())
+}
+
 /// Opens adapter number `index`.
 pub(super) fn open(index: usize, options: &GpuOptions) -> Result<Opened> {
-    let all = enumerate();
+    if options.limits.is_none() {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((.., opened)) = spare.take_if(|(i, precision, _)| (*i, *precision) == (index, options.precision)) {
+            return Ok(opened);
+        }
+    }
+    let all = &enumerate().adapters;
     let Some(adapter) = all.get(index) else {
         let names: Vec<String> = all.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.get_info().name)).collect();
         let known = if names.is_empty() { "there is none".into() } else { names.join(", ") };
@@ -246,17 +147,18 @@ pub(super) fn open(index: usize, options: &GpuOptions) -> Result<Opened> {
         },
         ..Default::default()
     };
-    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
-        .map_err(|e| Error::device(format!("cannot be opened: {e}")).on(&info.name))?;
-    let failures = Failures::default();
+    let cannot = |why: String| Error::device(format!("cannot be opened: {why}")).on(&info.name);
+    let opened = guarded(|| pollster::block_on(adapter.request_device(&descriptor)));
+    let (device, queue) = opened.map_err(cannot)?.map_err(|e| cannot(e.to_string()))?;
+    let health = Health::default();
     // The default handler aborts the program.
-    let uncaptured = failures.clone();
-    device.on_uncaptured_error(Arc::new(move |error| uncaptured.put(error.to_string())));
-    let lost = failures.clone();
+    let uncaptured = health.clone();
+    device.on_uncaptured_error(Arc::new(move |error| uncaptured.report(error.to_string())));
+    let lost = health.clone();
     device.set_device_lost_callback(move |reason, message| {
         if reason != wgpu::DeviceLostReason::Destroyed {
-            lost.put(format!("the device was lost: {message}"));
+            lost.lose(format!("the device was lost: {message}"));
         }
     });
-    Ok(Opened { device, queue, info, failures })
+    Ok(Opened { device, queue, info, health })
 }

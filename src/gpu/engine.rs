@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::adapters::{self, AdapterInfo, AdapterKind};
 use super::context::{Context, mib};
 use super::contraction::{Class, MatrixUnit};
-use super::device::{self, AdapterInfo, AdapterKind, GpuOptions};
+use super::device::GpuOptions;
 use super::load::{Fixed, GUARD, GUARD_WORD, Loaded, Shared};
 use super::pace::RING;
 use super::run::Runner;
@@ -72,7 +73,7 @@ impl Gpu {
     /// # Errors
     /// When none does; the message lists those there are.
     pub fn find(part: &str) -> Result<usize> {
-        let all = device::adapters();
+        let all = adapters::adapters();
         let wanted = part.to_lowercase();
         all.iter().find(|a| a.name.to_lowercase().contains(&wanted)).map(|a| a.index).ok_or_else(|| {
             let names: Vec<&str> = all.iter().map(|a| a.name.as_str()).collect();
@@ -259,6 +260,7 @@ impl Executor for Gpu {
     }
 
     fn read(&mut self, plan: PlanId, tensor: TensorId) -> Result<Vec<f32>> {
+        self.runner.finish(&self.context)?;
         let loaded = loaded(&self.plans, plan)?;
         let Some(known) = loaded.plan.tensors.get(tensor.0) else {
             return Err(Error::input("the plan has no such tensor"));
@@ -289,6 +291,7 @@ impl Executor for Gpu {
     }
 
     fn read_state(&mut self, arena: Arena) -> Result<Vec<f32>> {
+        self.runner.finish(&self.context)?;
         let (buffer, len) = self.arena(arena)?;
         let data = self.context.download(buffer, 0, 4 * len as u64, &format!("reading {arena:?}"))?;
         Ok(bytemuck::pod_collect_to_vec(&data))

@@ -97,7 +97,8 @@ impl Loaded {
         }
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params = context.buffer("parameters", PARAMS_STRIDE * launches.len() as u64, uniform)?;
-        let pace = Pace::new(context.options.submission.as_secs_f64());
+        let work: f64 = plan.steps.iter().map(|step| weight(&plan, step)).sum();
+        let pace = Pace::new(context.options.submission.as_secs_f64(), work / context.rate());
         let (recorded, once, settled) = (Vec::new(), Vec::new(), None);
         Ok(Loaded { plan, slots, scratch, recorded, once, settled, kept, pace, shapes, launches, params })
     }

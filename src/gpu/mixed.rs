@@ -1,7 +1,6 @@
 //! Whether a device's matrix units can be trusted: drivers list sizes that compilers get wrong, so a trial decides.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use half::f16;
@@ -9,6 +8,7 @@ use half::f16;
 use super::contraction::{Class, MatrixUnit, tiles};
 use super::device::{GpuOptions, matrix_units};
 use super::engine::Gpu;
+use super::guard::guarded;
 use crate::executor::{Executor, Precision};
 use crate::graph::{Clock, Graph, Op, Options, Plan};
 use crate::{Error, Result};
@@ -34,7 +34,7 @@ fn find(index: usize) -> std::result::Result<MatrixUnit, String> {
     let mut why = "it has no matrix unit that multiplies 8x8 or 16x16 matrices of f16 with sums in f32".to_string();
     for unit in matrix_units(index) {
         // The compiler of shaders may panic on what it does not know yet.
-        match catch_unwind(AssertUnwindSafe(|| trial(index, unit))) {
+        match guarded(|| trial(index, unit)) {
             Ok(Ok(())) => return Ok(unit),
             Ok(Err(error)) => why = format!("its matrix unit failed the trial: {error}"),
             Err(_) => why = "kernels for its matrix unit cannot be compiled".into(),

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::load::Loaded;
-use super::run::record;
+use super::run::{expected, record};
 use crate::{Error, Result};
 
 /// Steps per query set: sets hold 4,096 timestamps at most.
@@ -36,7 +36,8 @@ pub(super) fn profile(context: &Context, loaded: &Loaded, clock: &wgpu::BindGrou
         }
         encoder.resolve_query_set(&queries, 0..count, &times, 0);
         context.queue.submit([encoder.finish()]);
-        let bytes = context.download(&times, 0, 8 * u64::from(count), "profile")?;
+        let expected = expected(context, &loaded.recorded);
+        let bytes = context.download_after(&times, 0, 8 * u64::from(count), "profile", expected)?;
         let stamps: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
         if stamps.iter().all(|&t| t == 0) {
             return Err(Error::device("its timestamps are all zero").on(&context.info.name));

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::context::Context;
+use super::health::Expected;
 use super::load::{Fixed, Loaded, Recorded, Shared};
 use super::pace::RING;
 use crate::graph::{Clock, Place};
@@ -27,6 +28,7 @@ struct Flight {
     /// Whether its time says what steps cost.
     whole: bool,
     name: String,
+    expected: Expected,
 }
 
 /// What runs share.
@@ -40,6 +42,8 @@ pub(super) struct Runner {
     losses: Vec<f32>,
     /// Plans whose kept memory was made anew.
     settled: usize,
+    /// What was submitted and nobody has waited for, beside the flights.
+    beside: Expected,
     /// NaN for outputs, where tests ask for it.
     poison: Option<wgpu::Buffer>,
 }
@@ -58,8 +62,9 @@ impl Runner {
         let clock_groups = (0..RING).map(group).collect();
         let staging = |_| context.buffer("losses", 4 * RING as u64, U::MAP_READ | U::COPY_DST);
         let staging = (0..IN_FLIGHT).map(staging).collect::<Result<_>>()?;
-        let (flights, losses) = (VecDeque::new(), Vec::new());
-        Ok(Runner { clocks, clock_groups, staging, next: 0, flights, retired: None, losses, settled: 0, poison: None })
+        let (flights, losses, beside) = (VecDeque::new(), Vec::new(), Expected::default());
+        let (next, retired, settled, poison) = (0, None, 0, None);
+        Ok(Runner { clocks, clock_groups, staging, next, flights, retired, losses, settled, beside, poison })
     }
 
     /// Bytes of its buffers.
@@ -142,6 +147,7 @@ impl Runner {
             }
         }
         record(&mut encoder.begin_compute_pass(&Default::default()), &loaded.once, &self.clock_groups[0]);
+        self.beside = expected(context, &loaded.once);
         context.queue.submit([encoder.finish()]);
         loaded.settled = Some(shared.version);
         self.settled += 1;
@@ -173,7 +179,7 @@ impl Runner {
         }
         let mut encoder = context.device.create_command_encoder(&Default::default());
         if context.options.inspect {
-            self.encode_inspected(&mut encoder, loaded, shared, range, steps.max(1));
+            self.encode_inspected(&mut encoder, loaded, shared, range.clone(), steps.max(1));
         } else {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             for slot in 0..steps.max(1) {
@@ -191,14 +197,21 @@ impl Runner {
             self.staging[staging].slice(..).map_async(wgpu::MapMode::Read, |_| {});
         }
         self.next = (self.next + 1) % IN_FLIGHT;
-        self.flights.push_back(Flight { index, losses, staging, started: Instant::now(), steps, whole, name });
+        let mut expected = expected(context, &loaded.recorded[range.clone()]);
+        let share = expected.seconds * context.rate() / loaded.recorded.iter().map(|r| r.weight).sum::<f64>().max(1.0);
+        expected.seconds = share * loaded.pace.seconds() * steps.max(1) as f64;
+        let beside = std::mem::take(&mut self.beside);
+        expected.seconds += beside.seconds;
+        expected.fresh += beside.fresh;
+        let started = Instant::now();
+        self.flights.push_back(Flight { index, losses, staging, started, steps, whole, name, expected });
         Ok(())
     }
 
     /// Waits for the oldest submission and takes its losses.
     fn retire(&mut self, context: &Context, learner: Option<&mut Loaded>) -> Result<()> {
         let Some(flight) = self.flights.pop_front() else { return Ok(()) };
-        context.wait(Some(flight.index), &flight.name)?;
+        context.wait(Some(flight.index), &flight.name, flight.expected)?;
         let now = Instant::now();
         let began = self.retired.map_or(flight.started, |before| before.max(flight.started));
         self.retired = Some(now);
@@ -214,6 +227,11 @@ impl Runner {
             staging.unmap();
         }
         Ok(())
+    }
+
+    /// Waits for everything; losses are kept for [`Runner::losses`].
+    pub(super) fn finish(&mut self, context: &Context) -> Result<()> {
+        self.drain(context, None)
     }
 
     /// Waits for everything; the measured time counts for `learner`.
@@ -287,6 +305,12 @@ pub(super) fn record(pass: &mut wgpu::ComputePass<'_>, recorded: &[Recorded], cl
         }
         pass.dispatch_workgroups(launch.groups[0], launch.groups[1], launch.groups[2]);
     }
+}
+
+/// What dispatches should take, by the work counted.
+pub(super) fn expected(context: &Context, recorded: &[Recorded]) -> Expected {
+    let fresh = recorded.iter().filter(|launch| launch.pipeline.is_fresh()).count() as u32;
+    Expected { seconds: recorded.iter().map(|r| r.weight).sum::<f64>() / context.rate(), fresh }
 }
 
 /// Ranges of dispatches with about equal work.

@@ -16,10 +16,11 @@ mod targets;
 mod trainer;
 mod words;
 
+pub use crate::watch::Stop;
 pub use checkpoint::{Checkpoint, Storage, TrainingState};
 pub use judge::{Judge, check_rows, predict_rows};
 pub use recipe::Recipe;
-pub use report::{Progress, Report, Silent, Stop, Validation};
+pub use report::{Progress, Report, Silent, Validation};
 pub use run::{Summary, plan, profile, run};
 pub use schedule::{Curve, Schedule};
 pub use spec::{DataSpec, LossSpec, OptimizerSpec, Rule, ValidateSpec};

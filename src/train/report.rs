@@ -1,7 +1,5 @@
 //! What a run tells while it goes on.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 /// Progress of a run, every few tenths of a second.
 #[derive(Clone, Debug)]
 pub struct Progress {
@@ -71,25 +69,4 @@ impl Report for Silent {
     fn note(&mut self, _: &str) {}
     fn progress(&mut self, _: &Progress) {}
     fn validated(&mut self, _: &Validation) {}
-}
-
-/// Asks a run to finish its step, save and leave.
-#[derive(Debug, Default)]
-pub struct Stop(AtomicBool);
-
-impl Stop {
-    /// A request that nobody has made yet.
-    pub const fn new() -> Self {
-        Stop(AtomicBool::new(false))
-    }
-
-    /// Makes the request.
-    pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was made.
-    pub fn requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }

@@ -7,17 +7,19 @@
 
 mod case;
 mod cases;
+mod known;
 mod noise;
 pub mod tolerance;
 
 use crate::cpu::Cpu;
-use crate::device::Device;
+use crate::device::{Device, Kernels};
 use crate::executor::Executor;
 use crate::gpu::{self, Gpu, GpuOptions};
 use crate::graph::{Layout, Options};
 use crate::{Error, Result};
 use case::Case;
 use cases::{OPERATORS, Operator, name};
+pub use known::known_answers;
 use noise::Noise;
 
 /// What to try.
@@ -178,8 +180,8 @@ pub fn device(device: &Device, checked: bool, effort: &Effort, told: &mut dyn Fn
     match device {
         Device::Cpu => run(&|_| Ok(Box::new(Cpu::<f32>::new().poisoned())), &[], effort, told),
         Device::Gpu(adapter, kernels) => {
-            let precision = kernels.precision;
-            let options = GpuOptions { checked, precision, ..GpuOptions::default() };
+            let Kernels { precision, watch, .. } = *kernels;
+            let options = GpuOptions { checked, precision, watch, ..GpuOptions::default() };
             run(&on_gpu(adapter.index, options), &gpu::tile_names(precision), effort, told)
         }
     }

@@ -77,6 +77,7 @@ pub fn work(arguments: &Arguments, plan: &Plan, mut upscaler: Upscaler, console:
                 Err(Error::Io { path, source }) if path.as_os_str() == output::NAME => {
                     return Err(Error::Io { path, source });
                 }
+                Err(Error::Interrupted { .. }) => break,
                 Err(error) => {
                     failures += 1;
                     failed(console, &job.from.path(), &error);

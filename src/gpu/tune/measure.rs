@@ -8,8 +8,9 @@ use super::key::Key;
 use crate::Result;
 use crate::gpu::context::Context;
 use crate::gpu::contraction::{self, Class, Tile, tiles};
+use crate::gpu::health::Expected;
 use crate::gpu::load::{Fixed, Loaded, Shared};
-use crate::gpu::run::record;
+use crate::gpu::run::{expected, record};
 use crate::graph::Plan;
 use crate::tuned::Choice;
 
@@ -109,7 +110,7 @@ impl Measure<'_> {
             }
         }
         self.context.queue.submit([encoder.finish()]);
-        self.context.wait(None, "tuning")
+        self.context.wait(None, "tuning", Expected::default())
     }
 
     /// Runs each shape once, since drivers compile at the first dispatch, and finds how many dispatches make a pass, and
@@ -143,9 +144,11 @@ impl Measure<'_> {
         }
         drop(pass);
         let commands = encoder.finish();
+        let mut expected = expected(self.context, &loaded.recorded);
+        expected.seconds *= f64::from(dispatches);
         let begun = Instant::now();
         let index = self.context.queue.submit([commands]);
-        self.context.wait(Some(index), "tuning")?;
+        self.context.wait(Some(index), "tuning", expected)?;
         Ok(begun.elapsed().as_secs_f64() / f64::from(dispatches))
     }
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Gpu;
+use super::adapters::AdapterInfo;
 use super::contraction::{self, Class, Tile, tiles};
-use super::device::AdapterInfo;
 use super::kernels::SOURCES;
 use crate::graph::{Clock, Plan, Step};
 use crate::tuned::{Choice, Identity, Memory};
@@ -102,7 +102,8 @@ impl AdapterInfo {
         let texts = SOURCES.iter().flat_map(|(name, text)| [*name, *text]).chain([env!("CARGO_PKG_VERSION")]);
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         let hash = texts.flat_map(str::bytes).fold(0xcbf2_9ce4_8422_2325, step);
-        let adapter = format!("{} ({})", self.name, self.backend);
+        let place = if self.pci.is_empty() { String::new() } else { format!(", {}", self.pci) };
+        let adapter = format!("{} ({}{place})", self.name, self.backend);
         Identity { adapter, driver: self.driver.clone(), kernels: format!("{hash:016x}") }
     }
 }

@@ -174,6 +174,15 @@ fn layer_gradients(bias: bool, inputs: bool, noise: &mut Noise) -> Case {
     case
 }
 
+/// A product and a convolution with something behind them, large enough for several workgroups each way.
+pub(in crate::verify) fn known(noise: &mut Noise) -> Vec<Case> {
+    let behind = Behind { bias: true, activation: Some(Activation::Relu), residual: true, ..Behind::default() };
+    let product = case(Op::MatMul { ta: false, tb: false }, [&[200, 72], &[72, 150]], behind, noise);
+    let window = Window { kernel: 3, stride: 1, padding: 1 };
+    let behind = Behind { bias: true, prelu: true, ..Behind::default() };
+    vec![product, case(Op::Conv2d(window), [&[1, 21, 24, 8], &[3, 3, 8, 20]], behind, noise)]
+}
+
 pub(super) fn tiled_products(noise: &mut Noise) -> Vec<Case> {
     let one = Behind::one(noise);
     each(one, noise, product)

@@ -10,6 +10,8 @@ use super::noise::Noise;
 use super::tolerance::Family;
 use crate::graph::{Activation, Op};
 
+pub(in crate::verify) use contraction::known as known_products;
+
 /// One operator of the proof.
 pub(super) struct Operator {
     /// Its name, as programs print it.

@@ -1,11 +1,15 @@
 //! Which device does the work.
 
+mod find;
+mod trust;
+
 use std::sync::Arc;
 
 use crate::cpu::Cpu;
 use crate::executor::{Executor, Precision};
-use crate::gpu::{self, AdapterInfo, AdapterKind, Gpu, GpuOptions, Tuning};
+use crate::gpu::{self, AdapterInfo, Gpu, GpuOptions, Tuning};
 use crate::tuned::{self, Memory};
+use crate::watch::Watch;
 use crate::{Error, Result};
 
 /// A device to open executors on.
@@ -24,6 +28,8 @@ pub struct Kernels {
     pub tiles: Tiles,
     /// What products and convolutions are computed in.
     pub precision: Precision,
+    /// How long the device is waited for, and who hears of it.
+    pub watch: Watch,
 }
 
 /// Where a GPU's tile shapes come from. They decide how long work takes, never what comes out.
@@ -43,33 +49,14 @@ impl From<AdapterInfo> for Device {
 }
 
 impl Device {
-    /// Finds a device by `auto`, `cpu`, an index of [`gpu::adapters`], or part of an adapter's name.
+    /// Finds a device by `auto`, `cpu`, or what [`find::candidates`] takes, without trying it; [`Device::choose`] does.
     ///
     /// `auto` prefers a discrete GPU, then an integrated one, then the processor: software adapters are slower than that.
     ///
     /// # Errors
     /// When nothing fits, naming what there is.
     pub fn find(request: &str) -> Result<Device> {
-        if request.eq_ignore_ascii_case("cpu") {
-            return Ok(Device::Cpu);
-        }
-        let adapters = gpu::adapters();
-        if request.eq_ignore_ascii_case("auto") {
-            let real = adapters.into_iter().find(|a| a.kind != AdapterKind::Software);
-            return Ok(real.map_or(Device::Cpu, Device::from));
-        }
-        let part = request.to_lowercase();
-        let fits = |a: &&AdapterInfo| match part.parse::<usize>() {
-            Ok(index) => a.index == index,
-            Err(_) => a.name.to_lowercase().contains(&part),
-        };
-        if let Some(adapter) = adapters.iter().find(fits) {
-            return Ok(adapter.clone().into());
-        }
-        let names: Vec<String> = adapters.iter().map(|a| format!("{} ({})", a.index, a.name)).collect();
-        let there =
-            if names.is_empty() { "no adapter was found".into() } else { format!("there are {}", names.join(", ")) };
-        Err(Error::device(format!("--device {request}: no such device; {there}, and `cpu`")))
+        Ok(find::candidates(request)?.remove(0))
     }
 
     /// The device with tile shapes from elsewhere; nothing changes for the processor.
@@ -77,6 +64,14 @@ impl Device {
         match self {
             Device::Cpu => Device::Cpu,
             Device::Gpu(adapter, kernels) => Device::Gpu(adapter, Kernels { tiles, ..kernels }),
+        }
+    }
+
+    /// The device, waited for in another way; nothing changes for the processor.
+    pub fn with_watch(self, watch: Watch) -> Device {
+        match self {
+            Device::Cpu => Device::Cpu,
+            Device::Gpu(adapter, kernels) => Device::Gpu(adapter, Kernels { watch, ..kernels }),
         }
     }
 
@@ -112,11 +107,11 @@ impl Device {
     pub fn executor(&self) -> Result<Box<dyn Executor>> {
         match self {
             Device::Cpu => Ok(Box::new(Cpu::<f32>::new())),
-            Device::Gpu(adapter, Kernels { tiles, precision }) => {
+            Device::Gpu(adapter, Kernels { tiles, precision, watch }) => {
                 let memory = || Arc::new(Memory::open(tuned::folder().as_deref(), adapter.identity()));
                 let memory = (*tiles == Tiles::Measured).then(memory);
                 let tuning = Tuning { memory, ..Tuning::default() };
-                let options = GpuOptions { tuning, precision: *precision, ..GpuOptions::default() };
+                let options = GpuOptions { tuning, precision: *precision, watch: *watch, ..GpuOptions::default() };
                 Ok(Box::new(Gpu::with_options(adapter.index, options)?))
             }
         }

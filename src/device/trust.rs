@@ -1,0 +1,99 @@
+//! A device is trusted once it has computed known answers; what stands in for one that has not.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::find::candidates;
+use super::{Device, Kernels};
+use crate::executor::Precision;
+use crate::gpu::{self, AdapterInfo, GpuOptions};
+use crate::tuned::{self, Identity};
+use crate::{Error, Result, files, verify};
+
+/// Time that known answers may take: nobody should wait for them.
+const BUDGET: Duration = Duration::from_millis(200);
+
+impl Device {
+    /// Finds a device as [`Device::find`] does, opens it and has it compute known answers. Where `auto` was asked for, one
+    /// that fails is told, and followed by the next: another interface to the same GPU, another GPU, the processor.
+    ///
+    /// # Errors
+    /// When nothing fits the request; when the device that was named cannot be opened or computes wrong numbers; when the
+    /// work was asked to stop.
+    pub fn choose(request: &str, kernels: Kernels, told: &mut dyn FnMut(&str)) -> Result<Device> {
+        let mut all = candidates(request)?.into_iter().peekable();
+        while let Some(device) = all.next() {
+            let device = device.with(Kernels { precision: Precision::F32, ..kernels });
+            match (device.prove(), all.peek()) {
+                (Ok(()), _) => return Ok(device),
+                (Err(error @ Error::Interrupted { .. }), _) => return Err(error),
+                (Err(error), Some(next)) => told(&format!("{error}; going on with {}", next.describe())),
+                (Err(error), None) => return Err(error),
+            }
+        }
+        Ok(Device::Cpu)
+    }
+
+    /// Opens the device and has it compute known answers, unless it did so before with this program and driver.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when it cannot be opened, fails or computes wrong numbers; [`Error::Interrupted`] when the work was
+    /// asked to stop meanwhile.
+    pub fn prove(&self) -> Result<()> {
+        let Device::Gpu(adapter, kernels) = self else { return Ok(()) };
+        gpu::prepare(adapter.index, kernels.precision)?;
+        let proof = Proof::of(adapter, kernels.precision);
+        if proof.is_known() {
+            return Ok(());
+        }
+        let options = GpuOptions { precision: kernels.precision, watch: kernels.watch, ..GpuOptions::default() };
+        let make = verify::on_gpu(adapter.index, options);
+        let answered = verify::known_answers(&|| make(None), BUDGET);
+        let named = |why: String| Error::device(why).on(&format!("{} ({})", adapter.name, adapter.backend));
+        answered.map_err(|error| match error {
+            Error::Interrupted { .. } => error,
+            Error::Device { why, .. } => named(why),
+            other => named(other.to_string()),
+        })?;
+        proof.keep();
+        gpu::prepare(adapter.index, kernels.precision)
+    }
+
+    fn with(self, kernels: Kernels) -> Device {
+        match self {
+            Device::Cpu => Device::Cpu,
+            Device::Gpu(adapter, _) => Device::Gpu(adapter, kernels),
+        }
+    }
+}
+
+/// That a device computed known answers, for this program and this driver: a file in the user's cache.
+struct Proof {
+    identity: Identity,
+    path: Option<PathBuf>,
+}
+
+impl Proof {
+    fn of(adapter: &AdapterInfo, precision: Precision) -> Proof {
+        let mut identity = adapter.identity();
+        if precision == Precision::Mixed {
+            identity.adapter.push_str(", mixed");
+        }
+        let path = tuned::folder().map(|folder| folder.with_file_name("answers").join(identity.file()));
+        Proof { identity, path }
+    }
+
+    /// Whether it did. A file that is missing, damaged or of another driver says no.
+    fn is_known(&self) -> bool {
+        let text = self.path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        text.and_then(|text| toml::from_str::<Identity>(&text).ok()).is_some_and(|known| known == self.identity)
+    }
+
+    /// Remembers it; that it cannot be written costs the time of the next proof.
+    fn keep(&self) {
+        let Some(path) = &self.path else { return };
+        if let (Some(folder), Ok(text)) = (path.parent(), toml::to_string(&self.identity)) {
+            let _ = std::fs::create_dir_all(folder).is_ok() && files::replace(path, text.as_bytes()).is_ok();
+        }
+    }
+}
