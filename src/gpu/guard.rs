@@ -31,8 +31,8 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 /// The last line of a panic's message: wgpu names the cause there.
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let lines = text.unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.last().unwrap_or("the driver panicked").to_string()
+    let mut lines = text.unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.next_back().unwrap_or("the driver panicked").to_string()
 }
 
 #[cfg(test)]

@@ -49,8 +49,8 @@ fn judge(case: &Case, executor: &mut dyn Executor) -> Result<()> {
     };
     match case.judge(executor)? {
         Err(why) => wrong(why),
-        // Written so that NaN fails.
-        Ok(worst) if !(worst.ratio <= 1.0) => wrong(worst.note()),
-        Ok(_) => Ok(()),
+        // NaN is not at most one.
+        Ok(worst) if worst.ratio <= 1.0 => Ok(()),
+        Ok(worst) => wrong(worst.note()),
     }
 }
