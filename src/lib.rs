@@ -46,6 +46,7 @@ pub mod memory;
 pub mod models;
 pub mod network;
 pub mod predict;
+pub mod ranges;
 pub mod train;
 pub mod tuned;
 pub mod upscale;

@@ -134,6 +134,10 @@ fn every_kind_parses_as_it_stands() {
         Recipe::parse(&format!("{network}{}", part("data", block)), &block[0], &[]).unwrap();
     }
     for block in blocks("loss").iter().filter(|b| !b.is_empty()) {
-        Recipe::parse(&part("loss", block), &block[0], &[]).unwrap();
+        let classes = ["cross_entropy", "bce"].iter().any(|kind| block[0].contains(kind));
+        let sigmoid = "[network]\nkind = 'sequential'\ninput = [784]\nlayers = [{ layer = 'linear', out = 1 }, \
+                       { layer = 'activation', function = 'sigmoid' }]\n[data]\nkind = 'digits'\n";
+        let network = if classes { sigmoid } else { "" };
+        Recipe::parse(&format!("{network}{}", part("loss", block)), &block[0], &[]).unwrap();
     }
 }

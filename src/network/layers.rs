@@ -26,6 +26,7 @@ pub enum Layer {
         #[serde(default = "one")]
         stride: usize,
         /// Zeros beyond the border; half the kernel when not given, which keeps the size at stride 1.
+        #[serde(skip_serializing_if = "Option::is_none")]
         padding: Option<usize>,
     },
     /// Transposed convolution and bias.
@@ -58,6 +59,7 @@ pub enum Layer {
         /// Side of the window.
         kernel: usize,
         /// Step; the kernel's side when not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
         stride: Option<usize>,
     },
     /// Average pooling.
@@ -65,6 +67,7 @@ pub enum Layer {
         /// Side of the window.
         kernel: usize,
         /// Step; the kernel's side when not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
         stride: Option<usize>,
     },
     /// The mean of each channel.

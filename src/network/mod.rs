@@ -10,8 +10,8 @@ mod weights;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Activation, Interpolation};
-use crate::{Error, Result};
+use crate::graph::{Activation, Interpolation, Shape};
+use crate::{Error, Result, ranges};
 
 pub use initial::initial;
 pub use layers::Layer;
@@ -35,6 +35,7 @@ pub enum Network {
     /// SRCNN (Dong et al. 2014) 9-1-5: refines a picture that bicubic interpolation enlarged.
     Srcnn {
         /// Enlargement.
+        #[serde(default = "two")]
         scale: usize,
         /// 1 (luma) or 3 (RGB).
         #[serde(default = "one")]
@@ -46,6 +47,7 @@ pub enum Network {
     /// ESPCN (Shi et al. 2016) 5-3-3 with tanh and pixel shuffle.
     Espcn {
         /// Enlargement.
+        #[serde(default = "two")]
         scale: usize,
         /// 1 (luma) or 3 (RGB).
         #[serde(default = "one")]
@@ -57,6 +59,7 @@ pub enum Network {
     /// FSRCNN(d, s, m) (Dong et al. 2016): extract, shrink, map, expand, transposed convolution.
     Fsrcnn {
         /// Enlargement.
+        #[serde(default = "two")]
         scale: usize,
         /// 1 (luma) or 3 (RGB).
         #[serde(default = "one")]
@@ -74,33 +77,39 @@ pub enum Network {
     /// A plain stack of 3x3 convolutions with PReLU and pixel shuffle over an enlarged input; SRVGGNetCompact's names.
     Compact {
         /// Enlargement.
+        #[serde(default = "two")]
         scale: usize,
         /// 1 (luma) or 3 (RGB).
         #[serde(default = "one")]
         channels: usize,
         /// Channels of the body.
+        #[serde(default = "compact_features")]
         features: usize,
         /// Convolutions in all, the first and the last included.
+        #[serde(default = "compact_convolutions")]
         convolutions: usize,
         /// While training, each convolution's kernel is `base + expand x project` with this many channels between, which
         /// trains better; checkpoints for use hold the collapsed kernel and 0 here.
         #[serde(default)]
         expand: usize,
         /// How the input is enlarged before it is added to the output.
-        #[serde(default = "nearest")]
+        #[serde(default = "bilinear")]
         skip: Skip,
     },
     /// Residual blocks without normalisation and a long skip (EDSR's body and names), pixel shuffle over an enlarged
     /// input.
     Residual {
         /// Enlargement.
+        #[serde(default = "two")]
         scale: usize,
         /// 1 (luma) or 3 (RGB).
         #[serde(default = "one")]
         channels: usize,
         /// Channels of the body.
+        #[serde(default = "residual_features")]
         features: usize,
         /// Residual blocks of two convolutions.
+        #[serde(default = "residual_blocks")]
         blocks: usize,
         /// Inside each block.
         #[serde(default = "relu")]
@@ -179,50 +188,27 @@ impl Input {
 }
 
 impl Network {
-    /// Checks what types cannot: widths that are zero, scales that do not exist.
+    /// Checks what types cannot: numbers outside their [`crate::ranges`], lists that are too short.
     ///
     /// # Errors
     /// Naming the key of `[network]` and what it may be.
     pub fn check(&self) -> Result<()> {
-        let bad = |key: &str, why: &str| Err(Error::input(format!("network.{key}: {why}")));
+        ranges::check(&serde_json::to_value(self).expect("a declaration is plain data"), "network")?;
+        let bad = |key: &str, why: &str| Err(Error::key(format!("network.{key}"), why));
         match self {
-            Network::Mlp { sizes, dropout, .. } => {
-                if sizes.len() < 2 || sizes.contains(&0) {
-                    return bad("sizes", "at least an input and an output width, none of them 0");
-                }
-                if !(0.0..1.0).contains(dropout) {
-                    return bad("dropout", "a probability from 0 to below 1");
-                }
+            Network::Mlp { sizes, .. } if sizes.len() < 2 => bad("sizes", "at least an input and an output width"),
+            Network::Sequential { input, .. } if !matches!(input.len(), 1 | 3) => {
+                bad("input", "[features] or [height, width, channels]")
             }
-            Network::Sequential { input, layers } => {
-                if !matches!(input.len(), 1 | 3) || input.contains(&0) {
-                    return bad("input", "[features] or [height, width, channels], none of them 0");
-                }
-                if layers.is_empty() {
-                    return bad("layers", "at least one layer");
-                }
+            Network::Sequential { input, .. } if Shape::new(input).is_err() => {
+                bad("input", &format!("at most {} values in all", Shape::MOST))
             }
-            Network::Srcnn { features, .. } | Network::Espcn { features, .. } if features.contains(&0) => {
-                return bad("features", "at least 1 each");
-            }
-            Network::Fsrcnn { features, shrink, .. } if *features == 0 || *shrink == 0 => {
-                return bad("features", "features and shrink are at least 1");
-            }
-            Network::Compact { features, convolutions, .. } if *features == 0 || *convolutions < 2 => {
-                return bad("convolutions", "at least 2, with at least 1 feature");
-            }
-            Network::Residual { features, .. } if *features == 0 => return bad("features", "at least 1"),
-            _ => {}
+            Network::Sequential { layers, .. } if layers.is_empty() => bad("layers", "at least one layer"),
+            network => match network.input() {
+                Input::Picture { channels: 2, .. } => bad("channels", "1 (luma) or 3 (RGB), not 2"),
+                Input::Picture { .. } | Input::Rows(_) | Input::Image(_) => Ok(()),
+            },
         }
-        if let Input::Picture { channels, scale, .. } = self.input() {
-            if channels != 1 && channels != 3 {
-                return bad("channels", "1 (luma) or 3 (RGB)");
-            }
-            if !(2..=4).contains(&scale) {
-                return bad("scale", "2, 3 or 4");
-            }
-        }
-        Ok(())
     }
 
     /// What the network takes.
@@ -255,6 +241,12 @@ impl Network {
         Ok(graph.shape(y).len() / batch)
     }
 
+    /// Whether the last layer makes probabilities.
+    pub(crate) fn ends_in_probabilities(&self) -> bool {
+        let Network::Sequential { layers, .. } = self else { return false };
+        matches!(layers.last(), Some(Layer::Activation { function: Activation::Sigmoid } | Layer::Softmax {}))
+    }
+
     /// Pixels of the input around an output pixel that it depends on: tiles overlap by as many.
     pub fn radius(&self) -> usize {
         let skip = |skip: &Skip| usize::from(*skip == Skip::Bilinear);
@@ -276,6 +268,21 @@ fn relu() -> Activation {
 fn one() -> usize {
     1
 }
+fn two() -> usize {
+    2
+}
+fn compact_features() -> usize {
+    16
+}
+fn compact_convolutions() -> usize {
+    5
+}
+fn residual_features() -> usize {
+    32
+}
+fn residual_blocks() -> usize {
+    8
+}
 fn srcnn_features() -> [usize; 2] {
     [64, 32]
 }
@@ -290,9 +297,6 @@ fn fsrcnn_shrink() -> usize {
 }
 fn fsrcnn_maps() -> usize {
     4
-}
-fn nearest() -> Skip {
-    Skip::Nearest
 }
 fn bilinear() -> Skip {
     Skip::Bilinear

@@ -220,7 +220,8 @@ fn rows(
     let output = targets.output(recipe.loss(), recipe.network.outputs()?)?;
     let probabilities = matches!(output, OutputSpec::Probabilities { .. });
     if let Some(target) = train.targets.iter().find(|t| probabilities && !(0.0..=1.0).contains(*t)) {
-        return Err(Error::input(format!("loss.kind: bce learns probabilities, and a target is {target}; use mse")));
+        let why = format!("bce learns probabilities, and a target is {target}; use mse");
+        return Err(Error::key("loss.kind", why));
     }
     let judge = Judge::rows(test, recipe.loss().loss(), output.clone());
     Ok(Prepared::fixed(Resident::Rows(train), judge, Interface { input, output }, origins))

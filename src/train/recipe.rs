@@ -8,8 +8,9 @@ use super::Schedule;
 use super::spec::{DataSpec, LossSpec, OptimizerSpec, ValidateSpec};
 use super::words::{fault, set};
 use crate::executor::Precision;
+use crate::graph::Shape;
 use crate::network::{Input, Network, Skip};
-use crate::{Error, Result};
+use crate::{Error, Result, ranges};
 
 /// A training run by declaration. Missing keys take the quick start's values; unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ impl Default for Recipe {
             data: DataSpec::default(),
             loss: None,
             optimizer: OptimizerSpec::default(),
-            schedule: Schedule { kind: super::Curve::Cosine, warmup: 50, ..Schedule::default() },
+            schedule: Schedule::default(),
             validate: ValidateSpec::default(),
         }
     }
@@ -94,8 +95,10 @@ impl Recipe {
         for setting in overrides {
             set(&mut table, setting)?;
         }
+        let written = serde_json::to_value(&table).map_err(|e| Error::file(name, e.to_string()))?;
+        ranges::check(&written, "").map_err(|e| e.in_file(name))?;
         let recipe: Recipe = toml::Value::Table(table).try_into().map_err(|e| fault(name, e))?;
-        recipe.check().map_err(|e| Error::input(format!("{name}: {e}")))?;
+        recipe.check().map_err(|e| e.in_file(name))?;
         Ok(recipe)
     }
 
@@ -128,63 +131,64 @@ impl Recipe {
         paths
     }
 
-    fn check(&self) -> Result<()> {
-        let bad = |key: &str, why: &str| Err(Error::input(format!("{key}: {why}")));
-        if self.steps == 0 || self.steps > u64::from(u32::MAX) {
-            return bad("steps", "at least 1 and at most 4294967295");
-        }
-        if self.batch == 0 {
-            return bad("batch", "at least 1");
-        }
-        if self.validate.every == 0 {
-            return bad("validate.every", "at least 1");
-        }
-        if !(self.optimizer.lr > 0.0 && self.optimizer.lr.is_finite()) {
-            return bad("optimizer.lr", "a positive number");
-        }
-        if self.optimizer.clip.is_some_and(|c| c.is_nan() || c <= 0.0) {
-            return bad("optimizer.clip", "a positive number");
-        }
-        if self.optimizer.average.is_some_and(|a| !(0.0..1.0).contains(&a)) {
-            return bad("optimizer.average", "from 0 to below 1");
-        }
-        self.optimizer.rule()?;
+    /// Checks what types cannot: numbers outside their [`crate::ranges`], and sections that do not go together.
+    ///
+    /// # Errors
+    /// Naming the key and what it may be.
+    pub fn check(&self) -> Result<()> {
+        let bad = |key: &str, why: &str| Err(Error::key(key, why));
+        ranges::check(&serde_json::to_value(self).expect("a recipe is plain data"), "")?;
         self.network.check()?;
+        self.optimizer.rule()?;
         let pictures = matches!(self.data, DataSpec::Procedural { .. } | DataSpec::Images { .. });
         if pictures != self.enlarges() {
             let why = "a network that enlarges pictures learns from `procedural` or `images`, others from rows";
             return bad("data.kind", why);
         }
+        self.check_loss()?;
         match &self.data {
             DataSpec::Procedural { pictures, size, patch } => {
-                if *pictures == 0 {
-                    return bad("data.pictures", "at least 1");
+                let Input::Picture { scale, channels, .. } = self.network.input() else { return Ok(()) };
+                if patch * scale > *size {
+                    return bad("data.patch", "patch x scale is at most data.size");
                 }
-                let Input::Picture { scale, .. } = self.network.input() else { return Ok(()) };
-                if *patch == 0 || patch * scale > *size {
-                    return bad("data.patch", "at least 1, and patch x scale at most data.size");
+                if pictures * size * size * channels > Shape::MOST {
+                    let why =
+                        format!("{pictures} pictures of {size}x{size} are more than 2 GiB; lower it or data.size");
+                    return bad("data.pictures", &why);
                 }
             }
-            DataSpec::Images { train, patch, rescale, jpeg, .. } => {
+            DataSpec::Images { train, rescale, .. } => {
                 if train.is_empty() {
                     return bad("data.train", "at least one folder of pictures");
                 }
-                if *patch == 0 {
-                    return bad("data.patch", "at least 1");
-                }
-                if rescale.is_empty() || rescale.iter().any(|&f| !(f > 0.0 && f <= 1.0)) {
-                    return bad("data.rescale", "factors above 0 and at most 1, at least one");
-                }
-                if *jpeg > 100 {
-                    return bad("data.jpeg", "a quality from 1 to 100, or 0 for none");
+                if rescale.is_empty() {
+                    return bad("data.rescale", "at least one factor");
                 }
             }
-            DataSpec::Csv { holdout, .. } if !(0.0..1.0).contains(holdout) => {
-                return bad("data.holdout", "from 0 to below 1");
-            }
-            _ => {}
+            DataSpec::Idx { .. } | DataSpec::Csv { .. } | DataSpec::Spirals { .. } | DataSpec::Digits { .. } => {}
         }
         Ok(())
+    }
+
+    /// Whether the loss can be of such data and such a network; targets themselves are looked at when they are there.
+    fn check_loss(&self) -> Result<()> {
+        let bad = |why: &str| Err(Error::key("loss.kind", why));
+        match self.loss() {
+            LossSpec::CrossEntropy { .. } | LossSpec::Bce {} | LossSpec::BceWithLogits {} if self.enlarges() => {
+                bad("pictures are values, not classes; use charbonnier, mae, mse or huber")
+            }
+            LossSpec::Bce {} if !self.network.ends_in_probabilities() => {
+                bad("bce is of probabilities: end the network in sigmoid or softmax, or use bce_with_logits")
+            }
+            LossSpec::Mse {}
+            | LossSpec::Mae {}
+            | LossSpec::Huber { .. }
+            | LossSpec::Charbonnier { .. }
+            | LossSpec::CrossEntropy { .. }
+            | LossSpec::Bce {}
+            | LossSpec::BceWithLogits {} => Ok(()),
+        }
     }
 }
 

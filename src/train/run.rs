@@ -57,6 +57,7 @@ pub fn run(
     stop: &Stop,
     report: &mut dyn Report,
 ) -> Result<Summary> {
+    recipe.check()?;
     // Steps are computed in the recipe's precision, scores in f32.
     let device = &device.clone().with_precision(Precision::F32)?;
     let found = RunFolder::find(folder)?;

@@ -34,7 +34,7 @@ pub enum Curve {
 
 impl Default for Schedule {
     fn default() -> Self {
-        Schedule { kind: Curve::Constant, warmup: 0, last: 0.002, every: 1000, factor: 0.5 }
+        Schedule { kind: Curve::Cosine, warmup: 50, last: 0.002, every: 1000, factor: 0.5 }
     }
 }
 
@@ -51,7 +51,7 @@ impl Schedule {
             Curve::Constant => 1.0,
             Curve::Cosine => last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
             Curve::Linear => last + (1.0 - last) * (1.0 - done),
-            Curve::Step => f64::from(self.factor).powf(((step - 1) / self.every.max(1)) as f64),
+            Curve::Step => f64::from(self.factor).powf(((step - 1) / self.every) as f64),
         };
         (rate * share) as f32
     }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn steps_cut_by_the_factor() {
-        let schedule = Schedule { kind: Curve::Step, every: 10, factor: 0.5, ..Schedule::default() };
+        let schedule = Schedule { kind: Curve::Step, warmup: 0, every: 10, factor: 0.5, ..Schedule::default() };
         assert_eq!([1, 10, 11, 21].map(|s| schedule.rate(1.0, s, 100)), [1.0, 1.0, 0.5, 0.25]);
     }
 }

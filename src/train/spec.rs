@@ -277,7 +277,14 @@ impl OptimizerSpec {
             ("epsilon", self.epsilon.is_some(), self.kind != Rule::Sgd),
         ];
         if let Some((key, ..)) = foreign.iter().find(|(_, given, fits)| *given && !fits) {
-            return Err(Error::input(format!("optimizer.{key} has no meaning for kind {:?}; remove it", self.kind)));
+            let why = format!("has no meaning for kind {:?}; remove it", self.kind);
+            return Err(Error::key(format!("optimizer.{key}"), why));
+        }
+        if self.nesterov == Some(true) && self.momentum.unwrap_or(0.0) == 0.0 {
+            return Err(Error::key(
+                "optimizer.nesterov",
+                "looks ahead along a momentum; set optimizer.momentum above 0",
+            ));
         }
         let (decay, epsilon) = (self.weight_decay, self.epsilon.unwrap_or(1e-8));
         let [beta1, beta2] = self.betas.unwrap_or([0.9, 0.999]);

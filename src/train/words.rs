@@ -30,7 +30,7 @@ pub(super) fn fault(name: &str, error: toml::de::Error) -> Error {
         _ => None,
     };
     let hint = hint.map_or(String::new(), |key| format!("; did you mean `{key}`?"));
-    Error::input(format!("{name}: {text}{hint}"))
+    Error::file(name, format!("{text}{hint}"))
 }
 
 /// The known word with the fewest edits, if they are few.
