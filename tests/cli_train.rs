@@ -12,6 +12,7 @@ fn a_run_leaves_all_its_files_and_says_what_comes_next() {
     let run = small(folder.path(), "run", &["--set", "steps=20"]).expect(0);
     let files = [
         "best.safetensors",
+        "checkpoint-previous.safetensors",
         "checkpoint.safetensors",
         "curves.svg",
         "metrics.csv",

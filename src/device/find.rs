@@ -14,6 +14,10 @@ const BACKENDS: [&str; 4] = ["vulkan", "metal", "dx12", "gl"];
 /// # Errors
 /// When nothing fits or several devices do, naming them.
 pub(super) fn candidates(request: &str) -> Result<Vec<Device>> {
+    // Drivers are slow to load and print what they like: none is asked for the processor.
+    if request.trim().eq_ignore_ascii_case("cpu") {
+        return Ok(vec![Device::Cpu]);
+    }
     choose(request, &gpu::adapters(), &gpu::ways)
 }
 
