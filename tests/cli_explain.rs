@@ -71,6 +71,9 @@ fn it_has_every_key_of_every_section() {
         let block: Vec<String> = blocks(section).concat();
         keys.iter().for_each(|key| assert!(has(&block, key), "{section}.{key}"));
     }
+    let degrade = expected("[data]\nkind = 'images'\ntrain = ['x']\n[data.degrade]\nzzz = 1");
+    assert!(degrade.len() > 5);
+    degrade.iter().for_each(|key| assert!(has(&blocks("data.degrade").concat(), key), "data.degrade.{key}"));
     for rule in expected("[optimizer]\nkind = 'zzz'").iter().chain(&expected("[schedule]\nkind = 'zzz'")) {
         assert!(text.contains(rule.as_str()), "{rule}");
     }

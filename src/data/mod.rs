@@ -24,10 +24,10 @@ mod raster;
 mod rows;
 
 pub use batch::Patch;
-pub use degrade::Degradation;
+pub use degrade::{Blur, Degradation, Jpeg, Noise, Resize, Sharpen};
 pub use files::{Listing, is_picture_name, list, list_one};
 pub use folder::{Folder, FolderOptions, Report};
-pub use pairs::{Measure, Pair, PairOptions, pair};
+pub use pairs::{Measure, Pair, PairOptions, low, pair};
 pub use prefetch::Prefetch;
 pub use raster::Raster;
 

@@ -1,8 +1,8 @@
 //! Pairs of low and high resolution pictures, and how they are packed for the device.
 
-use super::degrade::{self, Degradation};
+use super::degrade::Degradation;
 use super::{Patch, PictureEntry, Pictures, Raster, batch};
-use crate::image::resize::{Rounding, downscale, modcrop_picture, upscale};
+use crate::image::resize::{Rounding, modcrop_picture, upscale};
 use crate::image::{Picture, colour, protocol};
 use crate::{Error, Result};
 
@@ -17,14 +17,14 @@ pub struct PairOptions {
     pub patch: usize,
     /// Enlarge the low picture back by bicubic, for networks such as SRCNN; the stored scale is then 1.
     pub upsampled_input: bool,
-    /// What is done to the low picture besides the reduction.
-    pub degradation: Degradation,
+    /// What else befalls the low picture; nothing: it is the bicubic reduction.
+    pub degradation: Option<Degradation>,
 }
 
 impl PairOptions {
     /// Clean pairs, nothing upsampled.
     pub fn new(scale: usize, channels: usize, patch: usize) -> Self {
-        PairOptions { scale, channels, patch, upsampled_input: false, degradation: Degradation::default() }
+        PairOptions { scale, channels, patch, upsampled_input: false, degradation: None }
     }
 
     /// Checks that the numbers make sense; the error names the one that does not.
@@ -38,7 +38,7 @@ impl PairOptions {
         if !(1..=4096).contains(&self.patch) {
             return Err(Error::input(format!("patch = {}: needs 1 to 4096 pixels", self.patch)));
         }
-        self.degradation.check()
+        self.degradation.as_ref().map_or(Ok(()), Degradation::check)
     }
 
     /// What a high-resolution picture of this size comes to, or nothing if it is too small for a patch.
@@ -76,25 +76,32 @@ pub struct Pair {
     pub high: Raster,
 }
 
-/// Makes a pair: `truth` cropped to a multiple of the scale, and its MATLAB-compatible bicubic reduction to 8 bits.
+/// The low picture of a truth whose sides are multiples of the scale: its MATLAB-compatible bicubic reduction to 8 bits, or
+/// what a degradation makes of it. `key` (seed, time, picture) draws the degradation and matters only if there is one.
+///
+/// # Errors
+/// When the picture is smaller than the scale.
+pub fn low(truth: &Picture, scale: usize, degradation: Option<&Degradation>, key: [u32; 3]) -> Result<Picture> {
+    let clean = || protocol::low_resolution(truth, scale);
+    let Some(degradation) = degradation else { return clean() };
+    let high = [truth.width(), truth.height()];
+    if high.iter().any(|&side| side < scale) {
+        return clean();
+    }
+    match degradation.draw(key, high.map(|side| side / scale)) {
+        None => clean(),
+        Some(stages) => stages.iter().try_fold(truth.clone(), |picture, stage| stage.apply(picture)),
+    }
+}
+
+/// Makes a pair: `truth` cropped to a multiple of the scale, and its [`low`] picture.
 ///
 /// With one channel, the low luma is that of the reduced *8-bit RGB* picture, since that is what an upscaler is given.
-/// `key` (seed, time, picture) draws the degradation and matters only if there is one. Errors when the picture is
-/// smaller than the scale; whether a patch fits is [`PairOptions::measure`]'s to say.
+/// Errors when the picture is smaller than the scale; whether a patch fits is [`PairOptions::measure`]'s to say.
 pub fn pair(truth: &Raster, options: &PairOptions, key: [u32; 3]) -> Result<Pair> {
     let scale = options.scale;
     let high = modcrop_picture(&truth.to_picture(), scale);
-    let low = if options.degradation.is_none() {
-        protocol::low_resolution(&high, scale)?
-    } else {
-        let drawn = options.degradation.draw(key);
-        // Below a tenth of a pixel a sampled Gaussian is a single one.
-        let blurred = if drawn.blur >= 0.1 { high.map(|plane| degrade::blur(plane, drawn.blur)) } else { high.clone() };
-        if high.width() == 0 || high.height() == 0 {
-            return Err(Error::input(format!("a picture is smaller than the scale {scale}")));
-        }
-        drawn.finish(blurred.map(|plane| downscale(plane, scale, Rounding::None)))?
-    };
+    let low = low(&high, scale, options.degradation.as_ref(), key)?;
     let channels = |picture: Picture| match options.channels {
         1 => Picture::new(vec![colour::luma_unrounded(&picture)]),
         _ if picture.is_grey() => Picture::new(vec![picture.planes[0].clone(); 3]),

@@ -4,6 +4,8 @@
 //! 1981); when shrinking, the kernel is stretched by 1/scale (antialiasing); samples beyond a border are mirrored, the
 //! border sample repeated. The vertical pass runs first, then the horizontal one, as MATLAB does for equal scales.
 //! Sums are f64; a pixel costs its taps only (4 enlarging, 4/scale shrinking).
+//!
+//! The same two passes serve the other kernels that pictures are reduced with ([`resize`]) and symmetric blurs ([`convolve`]).
 
 use super::plane::round_to_byte;
 use super::{Picture, Plane};
@@ -18,6 +20,50 @@ pub enum Rounding {
     Eight,
 }
 
+/// What a sample is interpolated with; all but [`Kernel::Nearest`] are stretched when shrinking (antialiasing).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Keys' cubic, a = -0.5: MATLAB, Pillow.
+    Bicubic,
+    /// The mean of the pixels that an output pixel covers (Pillow's BOX); enlarging, the nearest.
+    Area,
+    /// The triangle.
+    Bilinear,
+    /// The windowed sinc with three lobes (C. Duchon, "Lanczos filtering in one and two dimensions", 1979).
+    Lanczos,
+    /// The sample at or before the position, none other: output `i` is input `floor(i / scale)`, as OpenCV and PyTorch do.
+    Nearest,
+}
+
+impl Kernel {
+    /// Where the kernel ends, on either side.
+    fn radius(self) -> f64 {
+        match self {
+            Kernel::Bicubic => 2.0,
+            Kernel::Area | Kernel::Nearest => 0.5,
+            Kernel::Bilinear => 1.0,
+            Kernel::Lanczos => 3.0,
+        }
+    }
+
+    fn weight(self, x: f64) -> f64 {
+        match self {
+            Kernel::Bicubic => cubic(x),
+            // Half open, so that a sample on the border of two output pixels counts once.
+            Kernel::Area | Kernel::Nearest => f64::from(u8::from((-0.5..0.5).contains(&x))),
+            Kernel::Bilinear => (1.0 - x.abs()).max(0.0),
+            Kernel::Lanczos if x.abs() < 3.0 => sinc(x) * sinc(x / 3.0),
+            Kernel::Lanczos => 0.0,
+        }
+    }
+}
+
+/// `sin(pi x) / (pi x)`
+pub(crate) fn sinc(x: f64) -> f64 {
+    let angle = std::f64::consts::PI * x;
+    if angle == 0.0 { 1.0 } else { angle.sin() / angle }
+}
+
 /// The sparse rows of one axis' resize matrix: output sample `i` is the sum of `weight * input[index]` over its taps.
 #[derive(Clone, Debug)]
 struct Taps {
@@ -28,9 +74,13 @@ struct Taps {
 }
 
 impl Taps {
-    fn new(inputs: usize, outputs: usize, scale: f64) -> Self {
+    fn new(inputs: usize, outputs: usize, scale: f64, kernel: Kernel) -> Self {
+        if kernel == Kernel::Nearest {
+            let entry = |output: usize| (((output as f64 / scale) as usize).min(inputs - 1), 1.0);
+            return Self { starts: (0..=outputs).collect(), entries: (0..outputs).map(entry).collect() };
+        }
         let stretch = scale.min(1.0);
-        let width = 4.0 / stretch;
+        let width = 2.0 * kernel.radius() / stretch;
         let count = width.ceil() as usize + 2;
         let mut starts = vec![0];
         let mut entries: Vec<(usize, f64)> = Vec::with_capacity(outputs * count);
@@ -43,7 +93,7 @@ impl Taps {
             let mut total = 0.0;
             for tap in 0..count {
                 let position = left + tap as f64;
-                let weight = stretch * cubic(stretch * (centre - position));
+                let weight = stretch * kernel.weight(stretch * (centre - position));
                 total += weight;
                 row.push((mirror(position as i64 - 1, inputs), weight));
             }
@@ -58,6 +108,13 @@ impl Taps {
             starts.push(entries.len());
         }
         Self { starts, entries }
+    }
+
+    /// Every sample of `count` becomes the weighted sum of those around it; `weights` has the middle one in its middle.
+    fn around(count: usize, weights: &[f64]) -> Self {
+        let middle = weights.len() as i64 / 2;
+        let row = |at: usize| weights.iter().zip(-middle..).map(move |(&w, k)| (mirror(at as i64 + k, count), w));
+        Self { starts: (0..=count).map(|at| at * weights.len()).collect(), entries: (0..count).flat_map(row).collect() }
     }
 
     fn of(&self, output: usize) -> &[(usize, f64)] {
@@ -79,7 +136,7 @@ fn cubic(x: f64) -> f64 {
 }
 
 /// The sample that stands at `position` when `0..count` is continued as `count-1..=0`, `0..count`, ...
-fn mirror(position: i64, count: usize) -> usize {
+pub(crate) fn mirror(position: i64, count: usize) -> usize {
     let folded = position.rem_euclid(2 * count as i64) as usize;
     if folded < count { folded } else { 2 * count - 1 - folded }
 }
@@ -97,8 +154,32 @@ const LANES: usize = 8;
 pub fn imresize(plane: &Plane, out_width: usize, out_height: usize, scale: f64, rounding: Rounding) -> Plane {
     assert!(plane.width > 0 && plane.height > 0, "an empty plane cannot be resized");
     assert!(scale > 0.0 && scale.is_finite(), "scale {scale}");
-    let vertical = Taps::new(plane.height, out_height, scale);
-    let horizontal = Taps::new(plane.width, out_width, scale);
+    let taps = |inputs, outputs| Taps::new(inputs, outputs, scale, Kernel::Bicubic);
+    filter(plane, &taps(plane.height, out_height), &taps(plane.width, out_width), rounding)
+}
+
+/// `plane` resized to `width` by `height` with any kernel, unrounded. The two scales follow from the sizes.
+///
+/// # Panics
+/// When the plane or the result is empty.
+pub fn resize(plane: &Plane, width: usize, height: usize, kernel: Kernel) -> Plane {
+    assert!(plane.width.min(plane.height).min(width).min(height) > 0, "an empty plane cannot be resized");
+    let taps = |inputs, outputs| Taps::new(inputs, outputs, outputs as f64 / inputs as f64, kernel);
+    filter(plane, &taps(plane.height, height), &taps(plane.width, width), Rounding::None)
+}
+
+/// `plane` convolved along both axes with `weights`, an odd number of them that sum to 1; borders mirrored, unrounded.
+///
+/// # Panics
+/// When the plane is empty or the number of weights even.
+pub fn convolve(plane: &Plane, weights: &[f64]) -> Plane {
+    assert!(plane.width.min(plane.height) > 0 && weights.len() % 2 == 1, "{} weights", weights.len());
+    filter(plane, &Taps::around(plane.height, weights), &Taps::around(plane.width, weights), Rounding::None)
+}
+
+/// The vertical pass, then the horizontal one.
+fn filter(plane: &Plane, vertical: &Taps, horizontal: &Taps, rounding: Rounding) -> Plane {
+    let (out_width, out_height) = (horizontal.starts.len() - 1, vertical.starts.len() - 1);
     let round = |v: f64| if rounding == Rounding::Eight { round_to_byte(v) } else { v };
     let mut data = vec![0.0f32; out_width * out_height];
     if data.is_empty() {
@@ -173,7 +254,7 @@ mod tests {
 
     fn row(inputs: usize, outputs: usize, scale: f64, output: usize) -> Vec<f64> {
         let mut row = vec![0.0; inputs];
-        for &(index, weight) in Taps::new(inputs, outputs, scale).of(output) {
+        for &(index, weight) in Taps::new(inputs, outputs, scale, Kernel::Bicubic).of(output) {
             row[index] += weight;
         }
         row
@@ -193,13 +274,27 @@ mod tests {
     fn rows_sum_to_one_and_indices_ascend() {
         for (inputs, scale) in [(30, 0.5), (31, 1.0 / 3.0), (12, 2.0), (10, 4.0), (1, 3.0), (2, 0.25)] {
             let outputs = (inputs as f64 * scale - 1e-9).ceil() as usize;
-            let taps = Taps::new(inputs, outputs, scale);
-            for output in 0..outputs {
-                let sum: f64 = taps.of(output).iter().map(|t| t.1).sum();
-                assert!((sum - 1.0).abs() < 1e-12, "{inputs} x{scale}, row {output}: {sum}");
-                assert!(taps.of(output).windows(2).all(|pair| pair[0].0 < pair[1].0));
+            for kernel in [Kernel::Bicubic, Kernel::Area, Kernel::Bilinear, Kernel::Lanczos, Kernel::Nearest] {
+                let taps = Taps::new(inputs, outputs, scale, kernel);
+                for output in 0..outputs {
+                    let sum: f64 = taps.of(output).iter().map(|t| t.1).sum();
+                    assert!((sum - 1.0).abs() < 1e-12, "{inputs} x{scale}, {kernel:?}, row {output}: {sum}");
+                    assert!(taps.of(output).windows(2).all(|pair| pair[0].0 < pair[1].0));
+                }
             }
         }
+    }
+
+    #[test]
+    fn half_the_size_by_other_kernels() {
+        let row = |kernel| Taps::new(16, 8, 0.5, kernel).of(3).to_vec();
+        assert_eq!(row(Kernel::Area), [(6, 0.5), (7, 0.5)]);
+        assert_eq!(row(Kernel::Bilinear), [(5, 0.125), (6, 0.375), (7, 0.375), (8, 0.125)]);
+        assert_eq!(row(Kernel::Nearest), [(6, 1.0)]);
+        assert_eq!(row(Kernel::Lanczos).len(), 12);
+        let plane = Plane::from_fn(9, 7, |x, y| (x * y) as f32);
+        assert_eq!(resize(&plane, 9, 7, Kernel::Area), plane, "nothing to do");
+        assert_eq!(convolve(&plane, &[0.0, 1.0, 0.0]), plane);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Validation: how good a network is on what it did not learn from.
 
+use super::Deciding;
 use super::report::Validation;
-use crate::data::Rows;
+use crate::data::{self, Degradation, Rows};
 use crate::device::Device;
 use crate::graph::Loss;
 use crate::image::protocol::{self, Baseline};
+use crate::image::score::Score;
 use crate::image::{Picture, Plane, resize};
 use crate::interface::{Interface, OutputSpec};
 use crate::network::{Input, Network, Weights};
@@ -29,15 +31,53 @@ pub enum Judge {
         /// Made at the first validation.
         predictor: Option<Box<Predictor>>,
     },
-    /// Pictures to be restored from their reductions.
+    /// Pictures to be restored from what was made of them.
     Pictures {
         /// Ground truth.
         truths: Vec<Picture>,
-        /// Mean PSNR and SSIM of bicubic enlargement.
-        bicubic: [f64; 2],
+        /// What is given to the network, the deciding one first.
+        inputs: Vec<Inputs>,
         /// Made at the first validation.
         upscaler: Option<Box<Upscaler>>,
     },
+}
+
+/// Low-resolution pictures, one for each truth, and how well bicubic enlargement restores them.
+pub struct Inputs {
+    /// Names of their PSNR and SSIM.
+    names: [&'static str; 2],
+    lows: Vec<Picture>,
+    /// Mean PSNR and SSIM of bicubic enlargement.
+    bicubic: [f64; 2],
+}
+
+impl Inputs {
+    /// The bicubic reductions.
+    fn clean(truths: &[Picture], scale: usize, names: [&'static str; 2]) -> Result<Self> {
+        let lows = truths.iter().map(|truth| protocol::low_resolution(truth, scale)).collect::<Result<_>>()?;
+        let scores = truths.iter().map(|t| protocol::bicubic(t, scale, Baseline::Luma)).collect::<Result<Vec<_>>>()?;
+        Ok(Inputs { names, lows, bicubic: mean(&scores) })
+    }
+
+    /// Degraded once for the whole run: `seed` and the number of a picture say how.
+    fn degraded(truths: &[Picture], scale: usize, degradation: &Degradation, seed: u32) -> Result<Self> {
+        // A pass that training never comes to, so that nothing is judged by what was drawn for learning.
+        let key = |index: usize| [seed, u32::MAX, index as u32];
+        let low =
+            |(index, truth)| data::low(&resize::modcrop_picture(truth, scale), scale, Some(degradation), key(index));
+        let lows = truths.iter().enumerate().map(low).collect::<Result<Vec<_>>>()?;
+        let score = |(low, truth): (&Picture, &Picture)| {
+            let bicubic = low.map(|plane| resize::upscale(plane, scale, resize::Rounding::Eight));
+            protocol::compare(&bicubic, truth, scale)
+        };
+        let scores = lows.iter().zip(truths).map(score).collect::<Result<Vec<_>>>()?;
+        Ok(Inputs { names: ["degraded PSNR", "degraded SSIM"], lows, bicubic: mean(&scores) })
+    }
+}
+
+fn mean(scores: &[Score]) -> [f64; 2] {
+    let count = scores.len() as f64;
+    [scores.iter().map(|s| s.psnr).sum::<f64>() / count, scores.iter().map(|s| s.ssim).sum::<f64>() / count]
 }
 
 impl Judge {
@@ -51,19 +91,37 @@ impl Judge {
     /// # Errors
     /// When a picture is too small for the scores.
     pub fn pictures(truths: Vec<Picture>, scale: usize) -> Result<Self> {
-        let scores = truths.iter().map(|t| protocol::bicubic(t, scale, Baseline::Luma)).collect::<Result<Vec<_>>>()?;
-        let count = scores.len() as f64;
-        let bicubic =
-            [scores.iter().map(|s| s.psnr).sum::<f64>() / count, scores.iter().map(|s| s.ssim).sum::<f64>() / count];
-        Ok(Judge::Pictures { truths, bicubic, upscaler: None })
+        let inputs = vec![Inputs::clean(&truths, scale, ["PSNR", "SSIM"])?];
+        Ok(Judge::Pictures { truths, inputs, upscaler: None })
+    }
+
+    /// Judges by pictures twice: degraded as those that are learned from, and clean.
+    ///
+    /// # Errors
+    /// When a picture is too small for the scores.
+    pub fn degraded_pictures(
+        truths: Vec<Picture>,
+        scale: usize,
+        degradation: &Degradation,
+        seed: u32,
+        deciding: Deciding,
+    ) -> Result<Self> {
+        let mut inputs = vec![
+            Inputs::degraded(&truths, scale, degradation, seed)?,
+            Inputs::clean(&truths, scale, ["clean PSNR", "clean SSIM"])?,
+        ];
+        if deciding == Deciding::Clean {
+            inputs.reverse();
+        }
+        Ok(Judge::Pictures { truths, inputs, upscaler: None })
     }
 
     /// Names of the scores, the deciding one first.
-    pub fn columns(&self) -> &'static [&'static str] {
+    pub fn columns(&self) -> Vec<&'static str> {
         match self {
-            Judge::Rows { rows, .. } if rows.classes.is_some() => &["accuracy", "loss"],
-            Judge::Rows { .. } => &["R2", "loss"],
-            Judge::Pictures { .. } => &["PSNR", "SSIM"],
+            Judge::Rows { rows, .. } if rows.classes.is_some() => vec!["accuracy", "loss"],
+            Judge::Rows { .. } => vec!["R2", "loss"],
+            Judge::Pictures { inputs, .. } => inputs.iter().flat_map(|i| i.names).collect(),
         }
     }
 
@@ -81,9 +139,9 @@ impl Judge {
                 }
                 let predictor = predictor.as_mut().expect("made above");
                 let outputs = predict_rows(predictor, rows)?;
-                (score_rows(rows, *loss, output, &outputs), None)
+                (score_rows(rows, *loss, output, &outputs).to_vec(), Vec::new())
             }
-            Judge::Pictures { truths, bicubic, upscaler } => {
+            Judge::Pictures { truths, inputs, upscaler } => {
                 match upscaler {
                     Some(upscaler) => upscaler.set_weights(network, weights)?,
                     None => {
@@ -93,18 +151,19 @@ impl Judge {
                     }
                 }
                 let upscaler = upscaler.as_mut().expect("made above");
-                let mut sum = [0.0; 2];
-                for truth in truths.iter() {
-                    let score =
-                        restore(upscaler, truth).and_then(|p| protocol::compare(&p, truth, upscaler.scale()))?;
-                    sum[0] += score.psnr / truths.len() as f64;
-                    sum[1] += score.ssim / truths.len() as f64;
+                let mut values = Vec::new();
+                for input in inputs.iter() {
+                    let mut scores = Vec::new();
+                    for (low, truth) in input.lows.iter().zip(truths.iter()) {
+                        scores.push(protocol::compare(&restore(upscaler, low)?, truth, upscaler.scale())?);
+                    }
+                    values.extend(mean(&scores));
                 }
-                (sum, Some(*bicubic))
+                (values, inputs.iter().flat_map(|input| input.bicubic).collect())
             }
         };
-        let named = |values: [f64; 2]| names.iter().map(|n| n.to_string()).zip(values).collect();
-        Ok(Validation { step, scores: named(values), baseline: baseline.map_or_else(Vec::new, named), best: false })
+        let named = |values: Vec<f64>| names.iter().map(|n| n.to_string()).zip(values).collect();
+        Ok(Validation { step, scores: named(values), baseline: named(baseline), best: false })
     }
 
     /// Bicubic, network and truth side by side, a row for each of the first pictures; none for rows.
@@ -112,14 +171,13 @@ impl Judge {
     /// # Errors
     /// When the device fails.
     pub fn sample(&mut self) -> Result<Option<Picture>> {
-        let Judge::Pictures { truths, upscaler: Some(upscaler), .. } = self else { return Ok(None) };
+        let Judge::Pictures { truths, inputs, upscaler: Some(upscaler) } = self else { return Ok(None) };
         let (side, gap, scale) = (144, 4, upscaler.scale());
         let mut rows: Vec<[Picture; 3]> = Vec::new();
-        for truth in truths.iter().take(4) {
+        for (truth, low) in truths.iter().zip(&inputs[0].lows).take(4) {
             let truth = resize::modcrop_picture(truth, scale);
-            let low = protocol::low_resolution(&truth, scale)?;
             let bicubic = low.map(|p| resize::upscale(p, scale, resize::Rounding::Eight));
-            let network = restore(upscaler, &truth)?;
+            let network = restore(upscaler, low)?;
             let crop = |picture: &Picture| {
                 let (w, h) = (side.min(picture.width()), side.min(picture.height()));
                 let (x, y) = ((picture.width() - w) / 2, (picture.height() - h) / 2);
@@ -140,10 +198,9 @@ impl Judge {
     }
 }
 
-/// The 8-bit picture that the upscaler makes of a truth's reduction.
-fn restore(upscaler: &mut Upscaler, truth: &Picture) -> Result<Picture> {
-    let low = protocol::low_resolution(truth, upscaler.scale())?;
-    Ok(upscaler.upscale(&low, &mut |_, _| {})?.map(Plane::to_eight_bits))
+/// The 8-bit picture that the upscaler makes of a low-resolution one.
+fn restore(upscaler: &mut Upscaler, low: &Picture) -> Result<Picture> {
+    Ok(upscaler.upscale(low, &mut |_, _| {})?.map(Plane::to_eight_bits))
 }
 
 /// The network's output for every row, in batches; the last, shorter one has a plan of its own.

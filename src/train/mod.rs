@@ -23,6 +23,6 @@ pub use recipe::Recipe;
 pub use report::{Progress, Report, Silent, Validation};
 pub use run::{Summary, plan, profile, run};
 pub use schedule::{Curve, Schedule};
-pub use spec::{DataSpec, LossSpec, OptimizerSpec, Rule, ValidateSpec};
+pub use spec::{DataSpec, Deciding, LossSpec, OptimizerSpec, Rule, ValidateSpec};
 pub use step::{Room, layout};
 pub use trainer::{Resident, Setup, Trainer};

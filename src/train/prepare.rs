@@ -9,9 +9,7 @@ use super::judge::{Judge, check_rows};
 use super::report::Report;
 use super::targets::Targets;
 use super::{DataSpec, Recipe, Resident, Room, Trainer};
-use crate::data::{
-    Degradation, Folder, FolderOptions, PairOptions, Pictures, Prefetch, Rows, csv, idx, lessons, procedural,
-};
+use crate::data::{Folder, FolderOptions, PairOptions, Pictures, Prefetch, Rows, csv, idx, lessons, procedural};
 use crate::image::{DecodeOptions, Picture};
 use crate::interface::{Colour, InputSpec, Interface, OutputSpec, Pixels, Value};
 use crate::network::Input;
@@ -170,20 +168,23 @@ pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
             rows(recipe, train, test, input, Targets::numbered(10), Origins::Drawn)
         }
         DataSpec::Procedural { pictures, size, patch } => drawn(recipe, *pictures, *size, *patch, report),
-        DataSpec::Images { train, exclude, patch, rescale, max_pixels, budget_mib, blur, jpeg, noise } => {
+        DataSpec::Images { train, exclude, patch, rescale, max_pixels, budget_mib, degrade } => {
             let mut options = FolderOptions::new(pair_options(recipe, *patch));
             options.rescale = rescale.clone();
             options.max_pixels = Some(*max_pixels);
             options.budget = budget_mib << 20;
             options.seed = recipe.seed;
             options.exclude = exclude.iter().chain(&recipe.validate.folders).cloned().collect();
-            options.pairs.degradation = Degradation {
-                blur: (*blur > 0.0).then_some([0.0, *blur as f32]),
-                noise: (*noise > 0.0).then_some([0.0, *noise as f32]),
-                jpeg: (*jpeg > 0).then_some([*jpeg, 100]),
-            };
+            options.pairs.degradation = *degrade;
             let mut failed = BTreeMap::new();
-            let judge = Judge::pictures(truths(&recipe.validate.folders, &mut failed)?, scale(recipe))?;
+            let truths = truths(&recipe.validate.folders, &mut failed)?;
+            let judge = match degrade {
+                None => Judge::pictures(truths, scale(recipe))?,
+                Some(degradation) => {
+                    let best = recipe.validate.best;
+                    Judge::degraded_pictures(truths, scale(recipe), degradation, recipe.seed, best)?
+                }
+            };
             let folder = Folder::open(train, options)?;
             // A validation picture is among the excluded ones as well, and told once.
             failed.extend(folder.report().failed.iter().cloned());

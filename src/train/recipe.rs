@@ -95,6 +95,7 @@ impl Recipe {
         for setting in overrides {
             set(&mut table, setting)?;
         }
+        superseded(&table).map_err(|e| e.in_file(name))?;
         let written = serde_json::to_value(&table).map_err(|e| Error::file(name, e.to_string()))?;
         ranges::check(&written, "").map_err(|e| e.in_file(name))?;
         let recipe: Recipe = toml::Value::Table(table).try_into().map_err(|e| fault(name, e))?;
@@ -158,12 +159,15 @@ impl Recipe {
                     return bad("data.pictures", &why);
                 }
             }
-            DataSpec::Images { train, rescale, .. } => {
+            DataSpec::Images { train, rescale, degrade, .. } => {
                 if train.is_empty() {
                     return bad("data.train", "at least one folder of pictures");
                 }
                 if rescale.is_empty() {
                     return bad("data.rescale", "at least one factor");
+                }
+                if let Some(degrade) = degrade {
+                    degrade.check().map_err(|e| Error::input(format!("data.{e}")))?;
                 }
             }
             DataSpec::Idx { .. } | DataSpec::Csv { .. } | DataSpec::Spirals { .. } | DataSpec::Digits { .. } => {}
@@ -192,6 +196,21 @@ impl Recipe {
     }
 }
 
+/// Refuses keys of earlier versions, naming what took their place.
+fn superseded(table: &toml::Table) -> Result<()> {
+    let data = table.get("data").and_then(toml::Value::as_table);
+    for (key, now) in [
+        ("blur", "blur = { probability = 0.5, sigma = [0.1, 2.0] }"),
+        ("noise", "noise = { probability = 0.5, sigma = [0.0, 10.0] }"),
+        ("jpeg", "jpeg = { probability = 0.5, quality = [40, 95] }"),
+    ] {
+        if data.is_some_and(|data| data.contains_key(key)) {
+            return Err(Error::input(format!("data.{key} is no longer a key: write `{now}` under [data.degrade]")));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +230,18 @@ mod tests {
     fn a_complete_recipe_round_trips() {
         let text = Recipe::default().to_toml();
         assert_eq!(Recipe::parse(&text, "r", &[]).unwrap(), Recipe::default());
+    }
+
+    #[test]
+    fn earlier_keys_of_degradation_name_the_new_ones() {
+        for (key, value) in [("blur", "1.5"), ("noise", "5.0"), ("jpeg", "40")] {
+            let text = format!("[data]\nkind = 'images'\ntrain = ['x']\n{key} = {value}");
+            let error = Recipe::parse(&text, "r.toml", &[]).unwrap_err().to_string();
+            assert!(error.contains(&format!("data.{key} ")) && error.contains("[data.degrade]"), "{error}");
+        }
+        let text = "[data]\nkind = 'images'\ntrain = ['x']\n[data.degrade]\nnoise = { sigma = [5.0, 1.0] }";
+        let error = Recipe::parse(text, "r.toml", &[]).unwrap_err().to_string();
+        assert!(error.contains("data.degrade.noise.sigma"), "{error}");
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Validation {
 /// A score with its unit and as many digits as mean something.
 fn number(name: &str, value: f64) -> String {
     match name {
-        "PSNR" => format!("{value:.2} dB"),
+        name if name.ends_with("PSNR") => format!("{value:.2} dB"),
         "accuracy" => format!("{:.2} %", 100.0 * value),
         _ => format!("{value:.4}"),
     }

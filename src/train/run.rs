@@ -87,7 +87,7 @@ pub fn run(
         best = training.best.filter(|best| best.is_finite());
         report.note(&format!("goes on from step {}", training.step));
     }
-    let metrics = Metrics::read(folder, prepared.judge.columns(), trainer.step())?;
+    let metrics = Metrics::read(folder, &prepared.judge.columns(), trainer.step())?;
     // All is accepted: from here on files are written.
     let folder = found.map_or_else(|| RunFolder::create(folder), Ok)?;
     files::replace(&folder.path().join("recipe.toml"), recipe.to_toml().as_bytes())?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Degradation;
 use crate::graph::{Loss, Update};
 use crate::{Error, Result};
 
@@ -42,15 +43,9 @@ pub enum DataSpec {
         /// Bytes of pictures on the device at a time, MiB; more are streamed in by shards.
         #[serde(default = "defaults::budget")]
         budget_mib: usize,
-        /// Largest standard deviation of a Gaussian blur before shrinking, pixels; 0: none.
-        #[serde(default)]
-        blur: f64,
-        /// Lowest JPEG quality of the low-resolution pictures, 1 to 100; 0: none.
-        #[serde(default)]
-        jpeg: u8,
-        /// Largest standard deviation of noise on the low-resolution pictures, of 255; 0: none.
-        #[serde(default)]
-        noise: f64,
+        /// What befalls the low-resolution pictures besides the reduction; nothing when not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        degrade: Option<Degradation>,
     },
     /// A folder with the four files of MNIST's format, plain or `.gz`.
     Idx {
@@ -310,10 +305,23 @@ pub struct ValidateSpec {
     pub folders: Vec<PathBuf>,
     /// Number of drawn pictures, where pictures are drawn.
     pub pictures: usize,
+    /// Which scores decide about the best checkpoint where training pictures are degraded; both are reported.
+    pub best: Deciding,
+}
+
+/// Which of two inputs a network is chosen by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deciding {
+    /// Degraded as those that are learned from.
+    #[default]
+    Degraded,
+    /// Bicubic reductions.
+    Clean,
 }
 
 impl Default for ValidateSpec {
     fn default() -> Self {
-        ValidateSpec { every: 500, folders: Vec::new(), pictures: 8 }
+        ValidateSpec { every: 500, folders: Vec::new(), pictures: 8, best: Deciding::Degraded }
     }
 }
