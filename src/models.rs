@@ -15,6 +15,7 @@ const MODELS: &[Model] = &[
     Model { name: "base", scale: 2, bytes: include_bytes!("../models/base-x2.safetensors") },
     Model { name: "base", scale: 3, bytes: include_bytes!("../models/base-x3.safetensors") },
     Model { name: "base", scale: 4, bytes: include_bytes!("../models/base-x4.safetensors") },
+    Model { name: "photo", scale: 2, bytes: include_bytes!("../models/photo-x2.safetensors") },
     Model { name: "tiny", scale: 2, bytes: include_bytes!("../models/tiny-x2.safetensors") },
     Model { name: "tiny", scale: 3, bytes: include_bytes!("../models/tiny-x3.safetensors") },
     Model { name: "tiny", scale: 4, bytes: include_bytes!("../models/tiny-x4.safetensors") },
