@@ -69,9 +69,10 @@ fn main() -> Result<()> {
     for tile in [whole, 64, 41] {
         let options = UpscaleOptions { tile: Some(tile), ..UpscaleOptions::default() };
         let mut upscaler = Upscaler::new(&device, &checkpoint, options)?;
-        let (begun, mut tiles) = (std::time::Instant::now(), 0);
-        let result = upscaler.upscale(&picture, &mut |_, all| tiles = all)?;
-        let mib = upscaler.bytes()? as f64 / f64::from(1 << 20);
+        let plan = upscaler.plan([picture.width(), picture.height()], None)?;
+        let (begun, tiles) = (std::time::Instant::now(), plan.tiles);
+        let result = upscaler.upscale(&picture, &mut |_, _| {})?.picture;
+        let mib = plan.tile_bytes as f64 / f64::from(1 << 20);
         println!("{tile:4} {tiles:7} {:9.2} {mib:19.1}", begun.elapsed().as_secs_f64());
         results.push((upscaler.scale(), result));
     }

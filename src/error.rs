@@ -55,6 +55,9 @@ pub enum Error {
         /// The step or layer that was running.
         step: String,
     },
+    /// Whoever asked for the work ended it.
+    #[error("interrupted")]
+    Stopped,
     /// Numbers stopped being numbers.
     #[error("{0}")]
     NonFinite(String),

@@ -36,7 +36,7 @@ pub struct PlanId(pub usize);
 /// A device with the state of one network and the plans that share it.
 ///
 /// All plans loaded into one executor have the same [`crate::graph::Layout`]. State starts as zeros.
-pub trait Executor {
+pub trait Executor: Send {
     /// The device as a person would name it.
     fn name(&self) -> String;
 

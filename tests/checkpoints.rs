@@ -101,7 +101,7 @@ fn pictures_go_in_and_come_out_in_the_networks_numbers() {
     };
     let shifted = Pixels { colour: Colour::Rgb, white: 255.0, mean: vec![114.4, 111.5, 103.0] };
     let (plain, shifted) = (result(Pixels::plain(Colour::Rgb)), result(shifted.clone()));
-    for (a, b) in plain.planes.iter().zip(&shifted.planes) {
+    for (a, b) in plain.picture.planes.iter().zip(&shifted.picture.planes) {
         let worst = a.data.iter().zip(&b.data).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
         assert!(worst < 1e-3, "{worst}");
     }
@@ -111,7 +111,7 @@ fn pictures_go_in_and_come_out_in_the_networks_numbers() {
     pixels.mean = vec![0.1; 3];
     let mut upscaler = Upscaler::new(&Device::Cpu, &lopsided, UpscaleOptions::default()).unwrap();
     let brighter = upscaler.upscale(&picture, &mut |_, _| {}).unwrap();
-    assert!((brighter.planes[0].at(0, 0) - plain.planes[0].at(0, 0) - 25.5).abs() < 1e-3);
+    assert!((brighter.picture.planes[0].at(0, 0) - plain.picture.planes[0].at(0, 0) - 25.5).abs() < 1e-3);
 }
 
 #[test]

@@ -72,6 +72,28 @@ fn tiles_do_not_show() {
 }
 
 #[test]
+fn any_size_from_one_to_sixteen_times() {
+    let folder = tempdir().unwrap();
+    enlarger(folder.path());
+    picture(&folder.path().join("a.png"), ColorType::Rgba8);
+    let cases: [(&[&str], &str, (u32, u32)); 5] = [
+        (&["-s", "1.5"], "a_x1.5.png", (35, 26)),
+        (&["-s", "3"], "a_x3.png", (69, 51)),
+        (&["--width", "100"], "a_w100.png", (100, 74)),
+        (&["--height", "34"], "a_h34.png", (46, 34)),
+        (&["--fit", "1000x51"], "a_1000x51.png", (69, 51)),
+    ];
+    for (arguments, name, size) in cases {
+        upscale(folder.path(), &[&["a.png"], arguments].concat()).expect(0);
+        assert_eq!(image::image_dimensions(folder.path().join(name)).unwrap(), size, "{arguments:?}");
+    }
+    upscale(folder.path(), &["a.png", "--width", "20"]).expect(1).mentions(&["a.png", "1 to 16"]);
+    let run = upscale(folder.path(), &["a.png", "-o", "b.png", "--max-memory", "10"]).expect(1);
+    run.mentions(&["a.png", "MiB", "--max-memory"]);
+    assert!(!folder.path().join("b.png").exists());
+}
+
+#[test]
 fn folders_keep_their_tree_only_when_asked() {
     let folder = tempdir().unwrap();
     enlarger(folder.path());
@@ -137,7 +159,9 @@ fn what_does_not_fit_is_refused_before_any_work() {
     enlarger(folder.path());
     picture(&folder.path().join("a.png"), ColorType::L8);
     let before = tree(folder.path());
-    upscale(folder.path(), &["a.png", "-s", "3"]).expect(2).says(&["2 times", "-s 3"]);
+    for size in [["-s", "17"], ["-s", "0.5"], ["-s", "NaN"], ["--fit", "9"], ["--width", "0"]] {
+        upscale(folder.path(), &["a.png", size[0], size[1]]).expect(2).mentions(&[size[0]]);
+    }
     upscale(folder.path(), &["none.png"]).expect(2).says(&["none.png"]);
     upscale(folder.path(), &["none.png", "nor.png"]).expect(2).mentions(&["none.png", "nor.png"]);
     upscale(folder.path(), &["a.png", "-o", "a.png/out/"]).expect(2).says(&["a.png/out"]);

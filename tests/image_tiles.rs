@@ -4,28 +4,36 @@
 mod property;
 
 use proptest::prelude::*;
-use wgrad::image::tiles::{Rect, Tile, tiles};
+use wgrad::image::tiles::{Grid, Rect, Tile};
 
 #[test]
 fn a_small_picture_is_one_tile() {
     let all = Rect { x: 0, y: 0, width: 20, height: 10 };
-    assert_eq!(tiles(20, 10, 32, 30).unwrap(), [Tile { source: all, keep: all }]);
+    for grid in [Grid::within(20, 10, 32, 30).unwrap(), Grid::of_area(20, 10, 200, 30).unwrap()] {
+        assert_eq!(grid.row(0).collect::<Vec<_>>(), [Tile { source: all, keep: all }]);
+        assert_eq!(grid.count(), 1);
+    }
 }
 
 #[test]
-fn the_last_tile_shifts_inward() {
-    let cut: Vec<_> = tiles(10, 1, 6, 1).unwrap().iter().map(|t| (t.source.x, t.keep.x, t.keep.width)).collect();
-    assert_eq!(cut, [(0, 0, 5), (4, 5, 5)]);
-    let cut: Vec<_> = tiles(11, 1, 6, 1).unwrap().iter().map(|t| (t.source.x, t.keep.x, t.keep.width)).collect();
-    assert_eq!(cut, [(0, 0, 5), (4, 5, 4), (5, 9, 2)]);
+fn tiles_are_equal_and_waste_little() {
+    let grid = Grid::within(640, 480, 512, 9).unwrap();
+    assert_eq!((grid.count(), grid.width, grid.height), (2, 338, 480));
+    // 800x600 in halves of 512 would be 2.2 times its pixels.
+    let grid = Grid::of_area(800, 600, 1 << 18, 9).unwrap();
+    assert!(grid.count() * grid.width * grid.height < 800 * 600 * 11 / 10, "{grid:?}");
+    let spans: Vec<_> =
+        Grid::within(11, 1, 6, 1).unwrap().row(0).map(|t| (t.source.x, t.keep.x, t.keep.width)).collect();
+    assert_eq!(spans, [(0, 0, 3), (2, 3, 4), (5, 7, 4)]);
 }
 
 #[test]
 fn too_small_a_tile_is_an_error_that_names_the_least() {
-    assert!(tiles(100, 100, 14, 7).unwrap_err().to_string().contains("at least 15"));
-    assert!(tiles(100, 100, 0, 0).is_err());
-    assert!(tiles(0, 5, 8, 1).is_err());
-    assert!(tiles(10, 10, 10, 7).is_ok());
+    assert!(Grid::within(100, 100, 14, 7).unwrap_err().to_string().contains("at least 15"));
+    assert!(Grid::within(100, 100, 0, 0).is_err());
+    assert!(Grid::within(0, 5, 8, 1).is_err());
+    assert!(Grid::within(10, 10, 10, 7).is_ok());
+    assert!(Grid::of_area(5, 0, 8, 1).is_err());
 }
 
 proptest! {
@@ -33,13 +41,24 @@ proptest! {
 
     #[test]
     fn kept_rectangles_partition_the_picture_away_from_cuts(
-        width in 1usize..140, height in 1usize..140, overlap in 0usize..9, extra in 1usize..40,
+        width in 1usize..140, height in 1usize..140, overlap in 0usize..9, extra in 1usize..40, by_area: bool, halve: bool,
     ) {
         let side = 2 * overlap + extra;
+        let grid = match by_area {
+            true => Grid::of_area(width, height, side * side, overlap).unwrap(),
+            false => Grid::within(width, height, side, overlap).unwrap(),
+        };
+        prop_assert!(by_area || grid.width <= side && grid.height <= side);
+        let mut tiles: Vec<Tile> = (0..grid.rows()).flat_map(|row| grid.row(row)).collect();
+        prop_assert_eq!(tiles.len(), grid.count());
+        if halve {
+            tiles = tiles.iter().flat_map(|t| t.halves(overlap).map_or(vec![*t], |halves| halves.to_vec())).collect();
+        } else {
+            prop_assert!(tiles.iter().all(|t| (t.source.width, t.source.height) == (grid.width, grid.height)));
+        }
         let mut covered = vec![0u8; width * height];
-        for tile in tiles(width, height, side, overlap).unwrap() {
+        for tile in tiles {
             let Tile { source, keep } = tile;
-            prop_assert_eq!((source.width, source.height), (side.min(width), side.min(height)));
             prop_assert!(source.x + source.width <= width && source.y + source.height <= height);
             prop_assert!(keep.width > 0 && keep.height > 0);
             for (start, length, from, size, end) in [

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use wgrad::network::{Input, Network};
 use wgrad::train::Checkpoint;
+use wgrad::upscale::Size;
 use wgrad::{Error, Result, models};
 
 /// Opens a file or a built-in model for use, and says what to call it.
@@ -27,6 +28,30 @@ pub fn open(model: Option<&Path>, scale: Option<usize>) -> Result<(String, Check
         )));
     }
     Ok((name, checkpoint))
+}
+
+/// Opens the networks that enlarge pictures to a size: a file's one, or of those that come with the program all that may
+/// be needed; and says what to call them.
+///
+/// # Errors
+/// As [`open`].
+pub fn family(model: Option<&Path>, size: Option<Size>) -> Result<(String, Vec<Checkpoint>)> {
+    let whole = |factor: f64| [2, 3, 4].into_iter().find(|&scale| factor <= scale as f64);
+    let scale = match size {
+        Some(Size::Factor(factor)) => whole(factor),
+        _ => None,
+    };
+    let is_one =
+        model.is_some_and(|path| is_file(path) || models::names().iter().any(|name| path.as_os_str() == &name[..]));
+    if is_one || size.is_none() || scale.is_some() {
+        let (name, checkpoint) = open(model, scale.filter(|_| !is_one))?;
+        return Ok((name, vec![checkpoint]));
+    }
+    // More than one pass, or a size whose passes depend on the picture.
+    let (name, first) = open(model, Some(2))?;
+    let others = [3, 4].map(|scale| open(model, Some(scale)).map(|(_, checkpoint)| checkpoint));
+    let all = std::iter::once(Ok(first)).chain(others).collect::<Result<_>>()?;
+    Ok((name.trim_end_matches("-x2").to_string(), all))
 }
 
 /// Opens a file for use: of a run that goes on, the averaged weights.

@@ -16,6 +16,15 @@ pub fn bytes(bytes: &[u8]) -> Result<()> {
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|e| Error::io(NAME, e))
 }
 
+/// Writes all that a reader gives.
+///
+/// # Errors
+/// As [`bytes`].
+pub fn copy(from: &mut impl std::io::Read) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    std::io::copy(from, &mut stdout).and_then(|_| stdout.flush()).map_err(|e| Error::io(NAME, e))
+}
+
 /// Writes a line.
 ///
 /// # Errors

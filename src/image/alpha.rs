@@ -7,25 +7,92 @@
 //! The fill is push-pull (Gortler et al., "The Lumigraph", 1996): averages weighted by alpha go down a pyramid of halved
 //! pictures, and what a level lacks is filled from the next coarser one on the way up. Linear in the number of pixels,
 //! whatever the size of the hole.
+//!
+//! Colour comes from at most [`REACH`] pixels away, so that a picture can be filled in bands of rows: the pyramid's
+//! coarsest level has cells of [`CELL`] pixels, whose grid begins with the picture, and a cell far from all that can be
+//! seen takes the mean of all visible colour.
 
-use super::{Picture, Plane};
+use super::{Picture, Pixels, Plane};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Alpha from which on a pixel's own colour stands as it is. Below, it is blended with its surroundings in proportion:
 /// hardly visible, and in many files rounded to a few levels by a division by alpha.
 const TRUSTED: f32 = 32.0;
+
+/// Levels of the pyramid.
+const LEVELS: usize = 6;
+
+/// Side of the coarsest cells, pixels.
+pub const CELL: usize = 1 << LEVELS;
+
+/// From how far a transparent pixel's colour may come: its coarsest cell and the neighbouring ones.
+pub const REACH: usize = 2 * CELL;
+
+/// How the colour of one picture is filled.
+pub(crate) struct Bleed {
+    /// Mean of all visible colour, a value per channel.
+    mean: Vec<f32>,
+}
+
+impl Bleed {
+    /// Looks at a picture once; none where nothing is to be filled: without alpha, all opaque enough, or nothing visible.
+    pub fn of(picture: &impl Pixels) -> Option<Bleed> {
+        let (width, colours) = (picture.width(), picture.colours());
+        if !picture.has_alpha() {
+            return None;
+        }
+        // Sums of rows, added in their order: the same bits on any number of threads.
+        let rows = (0..picture.height()).into_par_iter().map_init(
+            || (vec![0.0; width], vec![0.0; width]),
+            |(alpha, colour), y| {
+                picture.read(colours, y, alpha);
+                let total: f64 = alpha.iter().map(|&a| f64::from(a)).sum();
+                let faint = alpha.iter().any(|&a| a < TRUSTED);
+                let mut sums = vec![0.0f64; colours];
+                for (channel, sum) in sums.iter_mut().enumerate() {
+                    picture.read(channel, y, colour);
+                    *sum = colour.iter().zip(&*alpha).map(|(&c, &a)| f64::from(c) * f64::from(a)).sum();
+                }
+                (total, faint, sums)
+            },
+        );
+        let rows: Vec<(f64, bool, Vec<f64>)> = rows.collect();
+        let total: f64 = rows.iter().map(|row| row.0).sum();
+        if total <= 0.0 || !rows.iter().any(|row| row.1) {
+            return None;
+        }
+        let mean = |channel: usize| (rows.iter().map(|row| row.2[channel]).sum::<f64>() / total) as f32;
+        Some(Bleed { mean: (0..colours).map(mean).collect() })
+    }
+
+    /// The colours of some rows, filled: a plane per channel, without opacity. The same whatever rows are asked for at once.
+    pub fn rows(&self, picture: &impl Pixels, rows: Range<usize>) -> Vec<Plane> {
+        let first = (rows.start / CELL).saturating_sub(1) * CELL;
+        let end = (rows.end.div_ceil(CELL) * CELL + CELL).min(picture.height());
+        let band = |channel: usize| {
+            let mut plane = Plane::filled(picture.width(), end - first, 0.0);
+            let lines = plane.data.chunks_mut(picture.width());
+            lines.enumerate().for_each(|(y, row)| picture.read(channel, first + y, row));
+            plane
+        };
+        let alpha = band(self.mean.len());
+        let filled = self.mean.par_iter().enumerate().map(|(channel, &mean)| {
+            fill(&band(channel), &alpha, mean).crop(0, rows.start - first, picture.width(), rows.len())
+        });
+        filled.collect()
+    }
+}
 
 /// `picture` with the colour of transparent pixels taken from nearby visible ones.
 ///
 /// Pixels with alpha of 32 and up keep their colour exactly; alpha itself never changes. A picture without alpha, or
 /// without any visible pixel, is returned as it is.
 pub fn bleed(picture: &Picture) -> Picture {
-    let Some(alpha) = &picture.alpha else { return picture.clone() };
-    if alpha.data.iter().all(|&a| a >= TRUSTED) || alpha.data.iter().all(|&a| a <= 0.0) {
-        return picture.clone();
+    match Bleed::of(picture) {
+        Some(bleed) => picture.with_pixels(bleed.rows(picture, 0..picture.height()), picture.alpha.clone()),
+        None => picture.clone(),
     }
-    let planes = picture.planes.par_iter().map(|plane| fill(plane, alpha)).collect();
-    picture.with_pixels(planes, Some(alpha.clone()))
 }
 
 /// One level of the pyramid: colour, and how much of it is known (0 unknown).
@@ -34,16 +101,17 @@ struct Level {
     weight: Plane,
 }
 
-fn fill(plane: &Plane, alpha: &Plane) -> Plane {
+fn fill(plane: &Plane, alpha: &Plane, mean: f32) -> Plane {
     let mut levels = vec![halve(plane, alpha)];
-    while let Some(last) = levels.last()
-        && (last.colour.width > 1 || last.colour.height > 1)
-    {
+    while levels.len() < LEVELS {
+        let last = &levels[levels.len() - 1];
         let next = halve(&last.colour, &last.weight);
         levels.push(next);
     }
-    // The coarsest level is one pixel, and some alpha is above zero: it is known.
-    let mut coarse = levels.pop().expect("at least one level").colour;
+    let last = levels.pop().expect("at least one level");
+    let known = last.colour.data.iter().zip(&last.weight.data);
+    let data = known.map(|(&colour, &weight)| if weight > 0.0 { colour } else { mean }).collect();
+    let mut coarse = Plane { data, ..last.colour };
     while let Some(level) = levels.pop() {
         coarse = blend(&level.colour, &coarse, |i| if level.weight.data[i] > 0.0 { 1.0 } else { 0.0 });
     }
@@ -158,6 +226,25 @@ mod tests {
         assert!((bled.planes[0].at(5, 1) - 50.0).abs() < 20.0, "{:?}", bled.planes[0].row(1));
         assert!((bled.planes[0].at(58, 1) - 250.0).abs() < 20.0);
         assert!(bled.planes[0].row(2).windows(2).all(|pair| pair[0] <= pair[1] + 1e-3));
+    }
+
+    #[test]
+    fn bands_of_any_height_are_the_same() {
+        // Holes larger than the reach, and visible spots far apart.
+        let (width, height) = (150, 700);
+        let seen = |x: usize, y: usize| (x % 97 < 3 && y % 331 < 4) || (y > 690 && x > 140);
+        let plane = |k: usize| Plane::from_fn(width, height, |x, y| ((x * 31 + y * 57 + k * 71) % 256) as f32);
+        let alpha = Plane::from_fn(width, height, |x, y| if seen(x, y) { (x + y) as f32 % 256.0 } else { 0.0 });
+        let picture = Picture { alpha: Some(alpha), ..Picture::new((0..3).map(plane).collect()) };
+        let (whole, bleed) = (super::bleed(&picture), Bleed::of(&picture).unwrap());
+        for step in [1, 63, 64, 100, 257] {
+            for first in (0..height).step_by(step.max(37)) {
+                let rows = first..(first + step).min(height);
+                for (band, plane) in bleed.rows(&picture, rows.clone()).iter().zip(&whole.planes) {
+                    assert!(*band == plane.crop(0, rows.start, width, rows.len()), "rows {rows:?}");
+                }
+            }
+        }
     }
 
     #[test]

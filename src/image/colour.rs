@@ -51,6 +51,35 @@ pub fn to_rgb(planes: &[Plane]) -> Vec<Plane> {
     }
 }
 
+/// Y, or Cb and Cr, of rows of R, G and B, in f32: what a stream of rows is converted by.
+pub(crate) fn component_row(which: usize, [r, g, b]: [&[f32]; 3], out: &mut [f32]) {
+    let [wr, wg, wb] = FORWARD[which].map(|w| (w / 255.0) as f32);
+    let offset = OFFSET[which] as f32;
+    for (((out, &r), &g), &b) in out.iter_mut().zip(r).zip(g).zip(b) {
+        *out = offset + (wr * r + wg * g + wb * b);
+    }
+}
+
+/// The way back from Y, Cb and Cr for rows of f32.
+pub(crate) struct Inverse([[f32; 3]; 3]);
+
+impl Inverse {
+    pub fn new() -> Inverse {
+        Inverse(inverse(FORWARD).map(|row| row.map(|w| (255.0 * w) as f32)))
+    }
+
+    /// Takes rows of Y, Cb and Cr to R, G and B in place, saturated.
+    pub fn rows(&self, y: &mut [f32], cb: &mut [f32], cr: &mut [f32]) {
+        let [red, green, blue] = self.0;
+        let [luma, first, second] = OFFSET.map(|o| o as f32);
+        for ((y, cb), cr) in y.iter_mut().zip(cb).zip(cr) {
+            let (l, b, r) = (*y - luma, *cb - first, *cr - second);
+            let channel = |w: [f32; 3]| (w[0] * l + w[1] * b + w[2] * r).clamp(0.0, 255.0);
+            (*y, *cb, *cr) = (channel(red), channel(green), channel(blue));
+        }
+    }
+}
+
 /// One of Y, Cb, Cr.
 fn component(row: usize, [r, g, b]: [f64; 3]) -> f64 {
     let weights = FORWARD[row];
@@ -110,6 +139,24 @@ mod tests {
         for (before, after) in picture.planes.iter().zip(&back) {
             assert!(before.data.iter().zip(&after.data).all(|(a, b)| (a - b).abs() < 1e-3));
         }
+    }
+
+    #[test]
+    fn rows_of_f32_agree_with_planes() {
+        let channel = |k: usize| Plane::from_fn(16, 16, |x, y| ((x * 17 + y * 5 * k + 40 * k) % 256) as f32);
+        let picture = Picture::new(vec![channel(0), channel(1), channel(2)]);
+        let ycc = to_ycbcr(&picture);
+        let rgb = [0, 1, 2].map(|k| &picture.planes[k].data[..]);
+        let mut rows = [0, 1, 2].map(|which| {
+            let mut row = vec![0.0; 256];
+            component_row(which, rgb, &mut row);
+            row
+        });
+        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
+        assert!((0..3).all(|k| close(&rows[k], &ycc[k].data)));
+        let [y, cb, cr] = &mut rows;
+        Inverse::new().rows(y, cb, cr);
+        assert!((0..3).all(|k| close(&rows[k], &picture.planes[k].data)));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //!
 //! | module | what for |
 //! |---|---|
-//! | [`picture`](Picture) | decode, encode, save by rename; what is kept of a file, and what is not |
+//! | [`Picture`], [`Bitmap`] | planes of f32, and samples as files hold them; what is kept of a file, and what is not |
+//! | [`encode`], [`save`] | formats, written row by row as the rows are made; files that appear by rename |
 //! | [`resize`] | MATLAB-compatible bicubic `imresize` |
 //! | [`colour`] | BT.601 luma and YCbCr with MATLAB's constants |
 //! | [`alpha`] | colour bled under transparency |
@@ -14,19 +15,26 @@
 //! | [`tiles`] | cutting a picture into overlapping tiles |
 
 pub mod alpha;
+mod bitmap;
 pub mod colour;
 mod decode;
 mod encode;
+mod format;
 mod picture;
 mod plane;
 pub mod protocol;
 pub mod resize;
+mod rows;
 mod save;
 pub mod score;
 pub mod tiles;
+mod writers;
 
+pub use bitmap::{Bitmap, Pixels, Samples};
 pub use decode::{DecodeOptions, Kind, kind};
-pub use encode::{DEFAULT_QUALITY, Format};
+pub use encode::{Compression, DEFAULT_QUALITY, EncodeOptions, Header, encode};
+pub use format::Format;
 pub use picture::{Depth, Picture};
 pub use plane::Plane;
-pub use save::SaveOptions;
+pub use rows::Rows;
+pub use save::{SaveOptions, save};

@@ -10,6 +10,7 @@
 use super::plane::round_to_byte;
 use super::{Picture, Plane};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Whether samples are rounded to 8 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +143,118 @@ pub(crate) fn mirror(position: i64, count: usize) -> usize {
 }
 
 /// Rows that travel together: the horizontal pass runs over them side by side, so that it vectorises whatever the taps.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
+
+/// What sums are made in: f64 where MATLAB's figures are repeated, f32 where rows stream.
+pub(crate) trait Sum: Copy + std::ops::AddAssign + std::ops::Mul<Output = Self> + Send {
+    const ZERO: Self;
+    fn of(value: f64) -> Self;
+    fn sample(value: f32) -> Self;
+    fn wide(self) -> f64;
+    fn narrow(self) -> f32;
+}
+
+impl Sum for f64 {
+    const ZERO: f64 = 0.0;
+    fn of(value: f64) -> f64 {
+        value
+    }
+    fn sample(value: f32) -> f64 {
+        value.into()
+    }
+    fn wide(self) -> f64 {
+        self
+    }
+    fn narrow(self) -> f32 {
+        self as f32
+    }
+}
+
+impl Sum for f32 {
+    const ZERO: f32 = 0.0;
+    fn of(value: f64) -> f32 {
+        value as f32
+    }
+    fn sample(value: f32) -> f32 {
+        value
+    }
+    fn wide(self) -> f64 {
+        self.into()
+    }
+    fn narrow(self) -> f32 {
+        self
+    }
+}
+
+/// One resizing, row by row.
+#[derive(Clone, Debug)]
+pub(crate) struct Resizer {
+    vertical: Taps,
+    horizontal: Taps,
+    rounding: Rounding,
+}
+
+/// Working memory of [`Resizer::block`].
+#[derive(Default)]
+pub(crate) struct Scratch<S> {
+    line: Vec<S>,
+    block: Vec<[S; LANES]>,
+}
+
+impl Resizer {
+    /// From `[width, height]` to `[width, height]`; `scale` is that of both axes.
+    pub fn new(from: [usize; 2], to: [usize; 2], scale: [f64; 2], rounding: Rounding) -> Resizer {
+        Resizer {
+            vertical: Taps::new(from[1], to[1], scale[1], Kernel::Bicubic),
+            horizontal: Taps::new(from[0], to[0], scale[0], Kernel::Bicubic),
+            rounding,
+        }
+    }
+
+    /// The input rows that output rows are made of.
+    pub fn reach(&self, rows: Range<usize>) -> Range<usize> {
+        let taps = &self.vertical.entries[self.vertical.starts[rows.start]..self.vertical.starts[rows.end]];
+        let (first, last) = (taps.iter().map(|t| t.0).min(), taps.iter().map(|t| t.0).max());
+        first.unwrap_or(0)..last.map_or(0, |last| last + 1)
+    }
+
+    /// Makes at most [`LANES`] output rows from `first` on: `out` is of whole rows, `input` gives a row.
+    pub fn block<'a, S: Sum>(
+        &self,
+        first: usize,
+        input: impl Fn(usize) -> &'a [f32],
+        out: &mut [f32],
+        scratch: &mut Scratch<S>,
+    ) {
+        let width = self.horizontal.starts.len() - 1;
+        let round = |v: S| match self.rounding {
+            Rounding::Eight => S::of(round_to_byte(v.wide())),
+            Rounding::None => v,
+        };
+        let Scratch { line, block } = scratch;
+        for (lane, y) in (first..first + out.len() / width).enumerate() {
+            line.clear();
+            for &(row, weight) in self.vertical.of(y) {
+                let row = input(row);
+                line.resize(row.len(), S::ZERO);
+                let weight = S::of(weight);
+                line.iter_mut().zip(row).for_each(|(sum, &sample)| *sum += weight * S::sample(sample));
+            }
+            block.resize(line.len(), [S::ZERO; LANES]);
+            block.iter_mut().zip(line.iter()).for_each(|(column, &sum)| column[lane] = round(sum));
+        }
+        for x in 0..width {
+            let mut sums = [S::ZERO; LANES];
+            for &(column, weight) in self.horizontal.of(x) {
+                let weight = S::of(weight);
+                sums.iter_mut().zip(&block[column]).for_each(|(sum, &sample)| *sum += weight * sample);
+            }
+            for (row, &sum) in out.chunks_exact_mut(width).zip(&sums) {
+                row[x] = round(sum).narrow();
+            }
+        }
+    }
+}
 
 /// `plane` resized to `out_width` by `out_height`.
 ///
@@ -155,7 +267,10 @@ pub fn imresize(plane: &Plane, out_width: usize, out_height: usize, scale: f64, 
     assert!(plane.width > 0 && plane.height > 0, "an empty plane cannot be resized");
     assert!(scale > 0.0 && scale.is_finite(), "scale {scale}");
     let taps = |inputs, outputs| Taps::new(inputs, outputs, scale, Kernel::Bicubic);
-    filter(plane, &taps(plane.height, out_height), &taps(plane.width, out_width), rounding)
+    filter(
+        plane,
+        Resizer { vertical: taps(plane.height, out_height), horizontal: taps(plane.width, out_width), rounding },
+    )
 }
 
 /// `plane` resized to `width` by `height` with any kernel, unrounded. The two scales follow from the sizes.
@@ -165,7 +280,8 @@ pub fn imresize(plane: &Plane, out_width: usize, out_height: usize, scale: f64, 
 pub fn resize(plane: &Plane, width: usize, height: usize, kernel: Kernel) -> Plane {
     assert!(plane.width.min(plane.height).min(width).min(height) > 0, "an empty plane cannot be resized");
     let taps = |inputs, outputs| Taps::new(inputs, outputs, outputs as f64 / inputs as f64, kernel);
-    filter(plane, &taps(plane.height, height), &taps(plane.width, width), Rounding::None)
+    let (vertical, horizontal) = (taps(plane.height, height), taps(plane.width, width));
+    filter(plane, Resizer { vertical, horizontal, rounding: Rounding::None })
 }
 
 /// `plane` convolved along both axes with `weights`, an odd number of them that sum to 1; borders mirrored, unrounded.
@@ -174,44 +290,20 @@ pub fn resize(plane: &Plane, width: usize, height: usize, kernel: Kernel) -> Pla
 /// When the plane is empty or the number of weights even.
 pub fn convolve(plane: &Plane, weights: &[f64]) -> Plane {
     assert!(plane.width.min(plane.height) > 0 && weights.len() % 2 == 1, "{} weights", weights.len());
-    filter(plane, &Taps::around(plane.height, weights), &Taps::around(plane.width, weights), Rounding::None)
+    let (vertical, horizontal) = (Taps::around(plane.height, weights), Taps::around(plane.width, weights));
+    filter(plane, Resizer { vertical, horizontal, rounding: Rounding::None })
 }
 
 /// The vertical pass, then the horizontal one.
-fn filter(plane: &Plane, vertical: &Taps, horizontal: &Taps, rounding: Rounding) -> Plane {
-    let (out_width, out_height) = (horizontal.starts.len() - 1, vertical.starts.len() - 1);
-    let round = |v: f64| if rounding == Rounding::Eight { round_to_byte(v) } else { v };
+fn filter(plane: &Plane, resizer: Resizer) -> Plane {
+    let (out_width, out_height) = (resizer.horizontal.starts.len() - 1, resizer.vertical.starts.len() - 1);
     let mut data = vec![0.0f32; out_width * out_height];
     if data.is_empty() {
         return Plane::new(out_width, out_height, data);
     }
-    data.par_chunks_mut(LANES * out_width).enumerate().for_each_init(
-        || (vec![0.0f64; plane.width], vec![[0.0f64; LANES]; plane.width]),
-        |(line, block), (index, out)| {
-            for (lane, y) in (index * LANES..(index * LANES + LANES).min(out_height)).enumerate() {
-                line.fill(0.0);
-                for &(row, weight) in vertical.of(y) {
-                    for (sum, &sample) in line.iter_mut().zip(plane.row(row)) {
-                        *sum += weight * f64::from(sample);
-                    }
-                }
-                for (column, &sum) in block.iter_mut().zip(line.iter()) {
-                    column[lane] = round(sum);
-                }
-            }
-            for x in 0..out_width {
-                let mut sums = [0.0f64; LANES];
-                for &(column, weight) in horizontal.of(x) {
-                    for (sum, &sample) in sums.iter_mut().zip(&block[column]) {
-                        *sum += weight * sample;
-                    }
-                }
-                for (row, &sum) in out.chunks_exact_mut(out_width).zip(&sums) {
-                    row[x] = round(sum) as f32;
-                }
-            }
-        },
-    );
+    data.par_chunks_mut(LANES * out_width).enumerate().for_each_init(Scratch::<f64>::default, |scratch, (i, out)| {
+        resizer.block(i * LANES, |y| plane.row(y), out, scratch);
+    });
     Plane::new(out_width, out_height, data)
 }
 

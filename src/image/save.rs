@@ -1,8 +1,8 @@
 //! Writing a picture to a file that is there whole or not at all.
 
-use super::{DEFAULT_QUALITY, Format, Picture};
+use super::{Compression, DEFAULT_QUALITY, EncodeOptions, Format, Header, Picture, Rows, encode};
 use crate::{Error, Result};
-use std::io::{ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 /// How a picture is saved.
@@ -12,34 +12,54 @@ pub struct SaveOptions {
     pub format: Option<Format>,
     /// JPEG quality, 1 to 100.
     pub quality: u8,
+    /// Of PNG.
+    pub compression: Compression,
     /// Replace a file of that name.
     pub overwrite: bool,
 }
 
 impl Default for SaveOptions {
     fn default() -> Self {
-        Self { format: None, quality: DEFAULT_QUALITY, overwrite: false }
+        Self { format: None, quality: DEFAULT_QUALITY, compression: Compression::default(), overwrite: false }
     }
+}
+
+impl SaveOptions {
+    /// The format that `path` is written in.
+    ///
+    /// # Errors
+    /// As [`Format::from_path`].
+    pub fn format_of(&self, path: &Path) -> Result<Format> {
+        self.format.map_or_else(|| Format::from_path(path), Ok)
+    }
+
+    fn encoding(&self) -> EncodeOptions {
+        EncodeOptions { quality: self.quality, compression: self.compression }
+    }
+}
+
+/// Saves a picture whose rows are made meanwhile, as [`encode`] and [`Picture::save`] do.
+///
+/// # Errors
+/// As these.
+pub fn save(path: &Path, header: &Header, options: &SaveOptions, rows: &mut impl Rows) -> Result<Vec<String>> {
+    let format = options.format_of(path)?;
+    by_rename(path, options.overwrite, |out| encode(header, format, &options.encoding(), rows, out, path))
 }
 
 impl Picture {
     /// Saves to `path` and returns what the format could not hold, as [`Picture::losses`].
     ///
-    /// The file is written under another name in the same folder, synced, and renamed: no reader meets half a picture, and
+    /// The file is written under another name in the same folder and renamed: no reader meets half a picture, and
     /// a failure leaves what was there. Without `overwrite` an existing file is refused, even one that appears meanwhile.
+    /// Nothing waits for the disk: a picture can be made again, and waiting costs more than making a small one.
     ///
     /// # Errors
     /// As [`Picture::encode`]; when the file exists, or cannot be written. The message names the file.
     pub fn save(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<Vec<String>> {
         let path = path.as_ref();
-        // Before the work of encoding; the rename below checks again.
-        if !options.overwrite && path.symlink_metadata().is_ok() {
-            return Err(exists(path));
-        }
-        let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
-        let bytes = self.encode_named(format, options.quality, path)?;
-        write_by_rename(path, &bytes, options.overwrite)?;
-        Ok(self.losses(format))
+        let format = options.format_of(path)?;
+        by_rename(path, options.overwrite, |out| self.encode_to(format, &options.encoding(), out, path))
     }
 }
 
@@ -47,7 +67,15 @@ fn exists(path: &Path) -> Error {
     Error::input(format!("{}: exists already; pass --overwrite to replace it, or give another name", path.display()))
 }
 
-fn write_by_rename(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
+fn by_rename<T>(
+    path: &Path,
+    overwrite: bool,
+    write: impl FnOnce(&mut BufWriter<&mut std::fs::File>) -> Result<T>,
+) -> Result<T> {
+    // Before the work; the rename below checks again.
+    if !overwrite && path.symlink_metadata().is_ok() {
+        return Err(exists(path));
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -59,17 +87,15 @@ fn write_by_rename(path: &Path, bytes: &[u8], overwrite: bool) -> Result<()> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).map_err(fail)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
+    let mut out = BufWriter::with_capacity(1 << 16, file.as_file_mut());
+    let result = write(&mut out)?;
+    out.flush().map_err(fail)?;
+    drop(out);
     let renamed = if overwrite { file.persist(path) } else { file.persist_noclobber(path) };
     renamed.map_err(
         |error| if error.error.kind() == ErrorKind::AlreadyExists { exists(path) } else { fail(error.error) },
     )?;
-    // The rename itself outlives a crash once the folder is synced; where folders cannot be opened, it is left to the system.
-    #[cfg(unix)]
-    if let Ok(folder) = std::fs::File::open(folder) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
+    Ok(result)
 }
 
 #[cfg(test)]
@@ -80,12 +106,16 @@ mod tests {
     fn a_file_that_appears_meanwhile_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
-        std::fs::write(&path, b"theirs").unwrap();
-        let error = write_by_rename(&path, b"ours", false).unwrap_err().to_string();
+        let ours = |out: &mut BufWriter<&mut std::fs::File>| out.write_all(b"ours").map_err(|e| Error::io("ours", e));
+        let error = by_rename(&path, false, |out| {
+            std::fs::write(&path, b"theirs").unwrap();
+            ours(out)
+        });
+        let error = error.unwrap_err().to_string();
         assert!(error.contains("--overwrite"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        write_by_rename(&path, b"ours", true).unwrap();
+        by_rename(&path, true, ours).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"ours");
     }
 }

@@ -200,7 +200,7 @@ impl Judge {
 
 /// The 8-bit picture that the upscaler makes of a low-resolution one.
 fn restore(upscaler: &mut Upscaler, low: &Picture) -> Result<Picture> {
-    Ok(upscaler.upscale(low, &mut |_, _| {})?.map(Plane::to_eight_bits))
+    Ok(upscaler.upscale(low, &mut |_, _| {})?.picture.map(Plane::to_eight_bits))
 }
 
 /// The network's output for every row, in batches; the last, shorter one has a plan of its own.

@@ -4,17 +4,14 @@ use crate::Result;
 use crate::image::Plane;
 
 /// Number of flips and rotations.
-pub(super) const TURNS: usize = 8;
+const TURNS: usize = 8;
 
 /// Runs `enlarge` on every turned copy, turns the results back and averages them.
-pub(super) fn average(
-    planes: &[Plane],
-    mut enlarge: impl FnMut(&[Plane], usize) -> Result<Vec<Plane>>,
-) -> Result<Vec<Plane>> {
+pub(super) fn average(planes: &[Plane], mut enlarge: impl FnMut(&[Plane]) -> Result<Vec<Plane>>) -> Result<Vec<Plane>> {
     let mut sum: Option<Vec<Plane>> = None;
     for turn in 0..TURNS {
         let turned: Vec<Plane> = planes.iter().map(|p| forth(p, turn)).collect();
-        let results = enlarge(&turned, turn)?;
+        let results = enlarge(&turned)?;
         let back: Vec<Plane> = results.iter().map(|p| back(p, turn)).collect();
         match &mut sum {
             None => sum = Some(back),

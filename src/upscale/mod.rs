@@ -1,21 +1,46 @@
 //! A checkpoint and a picture in, a larger picture out: `image -> tiles -> network -> image`.
+//!
+//! ```text
+//!            luma --> network passes --> reduction --.
+//! picture    chroma ---------------- bicubic --------+--> rows --> file
+//!            opacity --> network passes --> reduction'
+//! ```
+//!
+//! Everything goes from top to bottom: a stage holds the rows that the next one still needs, a row of tiles at most, so
+//! that beside the picture that comes in, and what takes the rows, memory does not grow with the picture's height.
 
+mod engine;
 mod ensemble;
+mod finish;
+mod size;
+mod source;
+mod stage;
+mod window;
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use engine::Engine;
+pub use engine::Fallback;
+pub use finish::Enlarged;
+use finish::{Chroma, Message};
+pub use size::{LARGEST, Size};
+use source::{Part, Source};
+use stage::{Enlarge, Feed, Resize, Stage, Work};
+use window::Window;
 
 use crate::device::Device;
-use crate::graph::{Options, Plan};
-use crate::image::tiles::{Rect, Tile, tiles};
-use crate::image::{Picture, Plane, alpha, colour, resize};
-use crate::interface::{InputSpec, Interface, OutputSpec, Pixels};
-use crate::network::{Input, Mode, Network};
-use crate::predict::Predictor;
+use crate::image::colour::Inverse;
+use crate::image::resize::{Resizer, Rounding};
+use crate::image::{Picture, Pixels, Plane, Rows};
+use crate::network::{Input, Network};
 use crate::train::Checkpoint;
 use crate::{Error, Result};
 
 /// How pictures are enlarged.
 #[derive(Clone, Debug)]
 pub struct UpscaleOptions {
-    /// Side of a tile, input pixels; chosen under `max_memory` when not given.
+    /// Side of the tiles at most, input pixels; chosen under `max_memory` when not given.
     pub tile: Option<usize>,
     /// Bytes that the device may use for one tile.
     pub max_memory: u64,
@@ -26,35 +51,48 @@ pub struct UpscaleOptions {
 
 impl Default for UpscaleOptions {
     fn default() -> Self {
-        UpscaleOptions { tile: None, max_memory: 1 << 30, ensemble: false }
+        UpscaleOptions { tile: None, max_memory: 256 << 20, ensemble: false }
     }
 }
 
-/// Enlarges pictures with one network on one device.
+/// Enlarges pictures with one network, or networks of several enlargements, on one device.
 pub struct Upscaler {
-    device: Device,
-    checkpoint: Checkpoint,
-    predictor: Predictor,
-    options: UpscaleOptions,
-    channels: usize,
-    scale: usize,
-    ends: Ends,
-    tile: usize,
+    engines: Vec<Engine>,
 }
 
-/// How pictures become numbers and numbers pictures.
-struct Ends {
-    input: Pixels,
-    /// The input is enlarged by bicubic interpolation beforehand.
-    enlarged: bool,
-    output: Pixels,
+/// How a picture of some size is enlarged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Width and height that come out.
+    pub size: [usize; 2],
+    /// Enlargement of each pass.
+    pub passes: Vec<usize>,
+    /// Width and height of the first pass's tiles.
+    pub tile: [usize; 2],
+    /// Tiles of all passes, opacity's not counted.
+    pub tiles: usize,
+    /// Bytes that the device needs for a tile, weights included.
+    pub tile_bytes: u64,
+    /// Bytes of rows that wait between stages, at most, opacity's included.
+    pub row_bytes: u64,
+    engines: Vec<usize>,
 }
 
-/// Sides that `auto` tries, largest first.
-const SIDES: [usize; 6] = [512, 384, 256, 192, 128, 64];
+/// The side of an enlargement that runs the networks; the other is [`Enlarged`].
+pub struct Enlargement<'a> {
+    colour: Box<dyn Stage + 'a>,
+    opacity: Option<Box<dyn Stage + 'a>>,
+    sender: SyncSender<Message>,
+}
 
-/// The smallest side that a failing tile is halved to.
-const SMALLEST: usize = 32;
+/// An enlarged picture, and what was done because the device failed on it.
+#[derive(Clone, Debug)]
+pub struct Upscaled {
+    /// The picture.
+    pub picture: Picture,
+    /// Empty when the device did all of it as planned.
+    pub fallbacks: Vec<Fallback>,
+}
 
 impl Upscaler {
     /// Takes a super-resolution network.
@@ -62,51 +100,73 @@ impl Upscaler {
     /// # Errors
     /// When the network does not enlarge pictures, the tile is too small for what the network sees, or the device fails.
     pub fn new(device: &Device, checkpoint: &Checkpoint, options: UpscaleOptions) -> Result<Self> {
-        let (Input::Picture { channels, scale, .. }, Interface { input, output }) =
-            (checkpoint.network.input(), &checkpoint.interface)
-        else {
-            return Err(Error::input("this network does not enlarge pictures; `wgrad predict` uses it"));
-        };
-        checkpoint.interface.check(&checkpoint.network)?;
-        let (InputSpec::Picture { pixels, enlarged }, OutputSpec::Picture { pixels: out }) = (input, output) else {
-            unreachable!("checked: a network of pictures has pictures at both ends")
-        };
-        let ends = Ends { input: pixels.clone(), enlarged: *enlarged, output: out.clone() };
-        let (network, weights) = checkpoint.network.collapse(&checkpoint.weights)?;
-        let predictor = Predictor::new(device.executor()?, &network, &weights)?;
-        let least = 2 * network.radius() + 1;
-        let tile = match options.tile {
-            Some(tile) if tile < least => {
-                return Err(Error::input(format!("--tile {tile}: this network needs tiles of at least {least}")));
+        Self::with_networks(device, std::slice::from_ref(checkpoint), &options)
+    }
+
+    /// Takes networks of several enlargements, of which each picture is given the passes it needs.
+    ///
+    /// # Errors
+    /// As [`Upscaler::new`]; also when they do not take equally many channels.
+    pub fn with_networks(device: &Device, checkpoints: &[Checkpoint], options: &UpscaleOptions) -> Result<Self> {
+        let mut engines: Vec<Engine> = Vec::new();
+        for checkpoint in checkpoints {
+            let Input::Picture { channels, scale, .. } = checkpoint.network.input() else {
+                return Err(Error::input("this network does not enlarge pictures; `wgrad predict` uses it"));
+            };
+            if engines.first().is_some_and(|first| first.channels != channels) {
+                return Err(Error::input("networks of one and of three channels do not go together"));
             }
-            Some(tile) => tile,
-            None => largest_tile(&network, options.max_memory, least)?,
-        };
-        let checkpoint = Checkpoint { network, weights, ..checkpoint.clone() };
-        Ok(Upscaler { device: device.clone(), checkpoint, predictor, options, channels, scale, ends, tile })
+            let (network, weights) = checkpoint.network.collapse(&checkpoint.weights)?;
+            let checkpoint = Checkpoint { network, weights, ..checkpoint.clone() };
+            engines.push(Engine::new(device, checkpoint, [channels, scale], options)?);
+        }
+        if engines.is_empty() {
+            return Err(Error::input("no network to enlarge with"));
+        }
+        Ok(Upscaler { engines })
     }
 
-    /// Enlargement of the network.
+    /// Enlargement of the network, the first of several.
     pub fn scale(&self) -> usize {
-        self.scale
-    }
-
-    /// Side of the tiles, input pixels.
-    pub fn tile(&self) -> usize {
-        self.tile
+        self.engines[0].scale
     }
 
     /// The device in use.
     pub fn device(&self) -> String {
-        self.predictor.device()
+        self.engines[0].device()
     }
 
-    /// Bytes the device needs for a tile, weights included.
+    /// How a picture of `[width, height]` pixels would be enlarged to `size`; [`Upscaler::scale`] times when not given.
     ///
     /// # Errors
-    /// Never for a network that was accepted.
-    pub fn bytes(&self) -> Result<u64> {
-        Predictor::bytes(&self.checkpoint.network, 1, [self.tile, self.tile])
+    /// When it is empty, or the size is none that pictures are enlarged to.
+    pub fn plan(&self, from: [usize; 2], size: Option<Size>) -> Result<Plan> {
+        let size = size.unwrap_or(Size::Factor(self.scale() as f64)).of(from)?;
+        let factor = (size[0] as f64 / from[0] as f64).max(size[1] as f64 / from[1] as f64);
+        // A size rounded up to a whole pixel is no reason for another pass.
+        let scales: Vec<usize> = self.engines.iter().map(|engine| engine.scale).collect();
+        let slack = 0.5 / from[0].min(from[1]) as f64;
+        let engines = size::passes(&scales, if factor > 1.0 { (factor - slack).max(1.0 + 1e-6) } else { 1.0 })?;
+        let mut plan =
+            Plan { size, passes: Vec::new(), tile: from, tiles: 0, tile_bytes: 0, row_bytes: 0, engines: Vec::new() };
+        let (mut at, planes) = (from, self.engines[0].channels as u64);
+        for (pass, &index) in engines.iter().enumerate() {
+            let engine = &self.engines[index];
+            let input = if engine.prepared { at.map(|side| side * engine.scale) } else { at };
+            let grid = engine.grid(input)?;
+            if pass == 0 {
+                plan.tile = [grid.width, grid.height];
+            }
+            plan.tiles += grid.count();
+            plan.tile_bytes = plan.tile_bytes.max(engine.bytes(&grid)?);
+            at = at.map(|side| side * engine.scale);
+            // Rows that a pass reads, and what it makes of them: one that is made, one that is used.
+            let made = (grid.height * if engine.prepared { 1 } else { engine.scale }).min(at[1]);
+            plan.row_bytes += planes * 4 * (input[0] * (grid.height + 64) + 2 * at[0] * made) as u64;
+            plan.passes.push(engine.scale);
+        }
+        plan.engines = engines;
+        Ok(plan)
     }
 
     /// Takes other weights of the same network: a training run validates with one upscaler.
@@ -114,7 +174,7 @@ impl Upscaler {
     /// # Errors
     /// When they do not fit.
     pub fn set_weights(&mut self, network: &Network, weights: &crate::network::Weights) -> Result<()> {
-        self.predictor.set_weights(network, weights)
+        self.engines[0].set_weights(network, weights)
     }
 
     /// Enlarges a picture; `progress` hears of tiles done and tiles in all.
@@ -123,148 +183,140 @@ impl Upscaler {
     /// transparency, and alpha takes the same way as luma. Samples are not rounded; metadata stays.
     ///
     /// # Errors
-    /// When the device fails on the smallest tile, or a result is not finite.
-    pub fn upscale(&mut self, picture: &Picture, progress: &mut dyn FnMut(usize, usize)) -> Result<Picture> {
-        let bled;
-        let source = match &picture.alpha {
-            Some(_) => {
-                bled = alpha::bleed(picture);
-                &bled
+    /// When the device fails on the smallest tile and the CPU cannot take over, or a result is not finite.
+    pub fn upscale(&mut self, picture: &Picture, progress: &mut dyn FnMut(usize, usize)) -> Result<Upscaled> {
+        let plan = self.plan([picture.width(), picture.height()], None)?;
+        let (work, mut rows) = self.begin(picture, &plan)?;
+        let [width, height] = plan.size;
+        let channels = picture.planes.len() + usize::from(picture.alpha.is_some());
+        let collect = || -> Result<Vec<Plane>> {
+            let mut planes = vec![Plane::filled(width, height, 0.0); channels];
+            let mut band = vec![0.0f32; 64 * width * channels];
+            let mut y = 0;
+            while y < height {
+                let count = rows.next(&mut band, width * channels, &|planes, out| {
+                    out.chunks_exact_mut(width).zip(planes).for_each(|(out, row)| out.copy_from_slice(row));
+                })?;
+                for (i, row) in band[..count * width * channels].chunks_exact(width).enumerate() {
+                    planes[i % channels].data[(y + i / channels) * width..][..width].copy_from_slice(row);
+                }
+                y += count;
             }
-            None => picture,
+            Ok(planes)
         };
-        let passes = match (&picture.alpha, picture.is_grey(), self.channels) {
-            (None, ..) => 1,
-            (Some(_), ..) => 2,
-        };
-        let mut pass = 0;
-        let mut report = |done: usize, all: usize| progress(pass * all + done, passes * all);
-        let planes = match (source.is_grey(), self.channels) {
-            (true, 1) => self.planes(&source.planes, &mut report)?,
-            (true, _) => vec![mean(&self.planes(&vec![source.planes[0].clone(); 3], &mut report)?)],
-            (false, 1) => {
-                let mut ycc = colour::to_ycbcr(source);
-                let chroma: Vec<Plane> = ycc.drain(1..).collect();
-                let mut planes = self.planes(&ycc, &mut report)?;
-                planes.extend(chroma.iter().map(|p| resize::upscale(p, self.scale, resize::Rounding::None)));
-                colour::to_rgb(&planes)
-            }
-            (false, _) => self.planes(&source.planes, &mut report)?,
-        };
-        pass = 1;
-        let mut report = |done: usize, all: usize| progress(pass * all + done, passes * all);
-        let opacity = match &source.alpha {
-            None => None,
-            Some(plane) if self.channels == 1 => self.planes(std::slice::from_ref(plane), &mut report)?.pop(),
-            Some(plane) => Some(mean(&self.planes(&vec![plane.clone(); 3], &mut report)?)),
-        };
-        let bound = |mut plane: Plane| {
-            plane.data.iter_mut().for_each(|v| *v = v.clamp(0.0, 255.0));
-            plane
-        };
-        Ok(picture.with_pixels(planes.into_iter().map(bound).collect(), opacity.map(bound)))
+        let (fallbacks, planes) = std::thread::scope(|scope| {
+            let planes = scope.spawn(collect);
+            let fallbacks = self.run(work, &mut |done, all| {
+                progress(done, all);
+                Ok(())
+            });
+            (fallbacks, planes.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let mut planes = planes?;
+        let alpha = picture.alpha.as_ref().and_then(|_| planes.pop());
+        Ok(Upscaled { picture: picture.with_pixels(planes, alpha), fallbacks })
     }
 
-    /// Enlarges as many planes as the network has channels.
-    fn planes(&mut self, planes: &[Plane], progress: &mut dyn FnMut(usize, usize)) -> Result<Vec<Plane>> {
-        if !self.options.ensemble {
-            return self.tiled(planes, progress);
-        }
-        ensemble::average(planes, |turned, turn| {
-            self.tiled(turned, &mut |done, all| progress(turn * all + done, ensemble::TURNS * all))
-        })
+    /// Begins to enlarge a picture as planned for its size. Of the two sides, [`Upscaler::run`] drives the first and
+    /// whoever wants the picture takes rows of the second, on another thread: the first waits for it.
+    ///
+    /// # Errors
+    /// When the plan is of another size.
+    pub fn begin<'a, P: Pixels + 'a>(&self, picture: P, plan: &Plan) -> Result<(Enlargement<'a>, Enlarged<P>)> {
+        let from = [picture.width(), picture.height()];
+        let (to, channels) = (plan.size, self.engines[0].channels);
+        let source = Arc::new(Source::new(picture));
+        let (colours, alpha) = (source.picture.colours(), source.picture.has_alpha());
+        let colour = self.stages(&source, if channels == 1 { Part::Luma } else { Part::Colour }, plan)?;
+        let opacity = alpha.then(|| self.stages(&source, Part::Opacity(channels), plan)).transpose()?;
+        let chroma = (colours == 3 && channels == 1).then(|| {
+            let scale = [0, 1].map(|i| to[i] as f64 / from[i] as f64);
+            let resizer = Resizer::new(from, to, scale, Rounding::None);
+            Chroma { resizer, window: Window::new(from[0], 2), inverse: Inverse::new() }
+        });
+        // Of no capacity: one band is made while one is used, and no more take memory.
+        let (sender, receiver) = sync_channel(0);
+        let rows = Enlarged {
+            receiver,
+            colour: Window::new(to[0], colour.planes()),
+            opacity: opacity.as_ref().map(|stage| Window::new(to[0], stage.planes())),
+            chroma,
+            size: to,
+            y: 0,
+            source,
+        };
+        Ok((Enlargement { colour, opacity, sender }, rows))
     }
 
-    /// Enlarges planes tile by tile; a tile that fails is tried again at half its side, and on the CPU in the end.
-    fn tiled(&mut self, planes: &[Plane], progress: &mut dyn FnMut(usize, usize)) -> Result<Vec<Plane>> {
-        let prepared: Vec<Plane>;
-        let (input, scale) = if self.ends.enlarged {
-            prepared = planes.iter().map(|p| resize::upscale(p, self.scale, resize::Rounding::Eight)).collect();
-            (&prepared[..], 1)
-        } else {
-            (planes, self.scale)
-        };
-        loop {
-            let error = match self.run_tiles(input, scale, progress) {
-                Err(error @ (Error::Execution { .. } | Error::Device { .. })) => error,
-                done => return done,
-            };
-            let half = self.tile / 2;
-            let next = if half >= SMALLEST.max(2 * self.checkpoint.network.radius() + 1) {
-                self.tile = half;
-                self.device.clone()
-            } else if !matches!(self.device, Device::Cpu) {
-                Device::Cpu
+    fn stages<'a, P: Pixels + 'a>(
+        &self,
+        source: &Arc<Source<P>>,
+        part: Part,
+        plan: &Plan,
+    ) -> Result<Box<dyn Stage + 'a>> {
+        let mut stage: Box<dyn Stage + 'a> = Box::new(Feed { source: source.clone(), part, y: 0 });
+        for &index in &plan.engines {
+            let engine = &self.engines[index];
+            let scale = if engine.prepared {
+                let to = stage.size().map(|side| side * engine.scale);
+                stage = Box::new(Resize::new(stage, to, Rounding::Eight));
+                1
             } else {
-                return Err(error);
+                engine.scale
             };
-            // A device that failed may be lost: a fresh one costs little beside the work.
-            self.predictor = match next.executor() {
-                Ok(executor) => Predictor::new(executor, &self.checkpoint.network, &self.checkpoint.weights)?,
-                Err(_) => Predictor::new(Device::Cpu.executor()?, &self.checkpoint.network, &self.checkpoint.weights)?,
+            let grid = engine.grid(stage.size())?;
+            stage = Box::new(Enlarge::new(stage, index, scale, grid));
+        }
+        if stage.size() != plan.size {
+            stage = Box::new(Resize::new(stage, plan.size, Rounding::None));
+        }
+        Ok(stage)
+    }
+
+    /// Runs the networks; `progress` hears of tiles done and tiles in all, and ends the work by an error. Returns what was
+    /// done because the device failed. Whatever ends the work, the side that takes the rows has the error.
+    pub fn run(&mut self, work: Enlargement, progress: &mut dyn FnMut(usize, usize) -> Result<()>) -> Vec<Fallback> {
+        let Enlargement { mut colour, mut opacity, sender } = work;
+        let [width, height] = colour.size();
+        let (mut done, all) = (0, colour.tiles() + opacity.as_ref().map_or(0, |stage| stage.tiles()));
+        let mut tile = || {
+            done += 1;
+            progress(done, all)
+        };
+        let mut work = Work { engines: &mut self.engines, tile: &mut tile };
+        let mut made = [0, if opacity.is_some() { 0 } else { height }];
+        while made.iter().any(|&rows| rows < height) {
+            // The one that is behind.
+            let behind = usize::from(made[1] < made[0]);
+            let stage = if behind == 0 { &mut colour } else { opacity.as_mut().expect("it is behind") };
+            let message = match stage.next(&mut work) {
+                Ok(rows) => {
+                    made[behind] += rows[0].len() / width;
+                    if behind == 0 { Message::Colour(rows) } else { Message::Opacity(rows) }
+                }
+                Err(error) => {
+                    let _ = sender.send(Message::Failed(error));
+                    break;
+                }
             };
-            self.device = next;
-        }
-    }
-
-    fn run_tiles(
-        &mut self,
-        planes: &[Plane],
-        scale: usize,
-        progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Vec<Plane>> {
-        let (width, height) = (planes[0].width, planes[0].height);
-        let tiles = tiles(width, height, self.tile, self.checkpoint.network.radius())?;
-        let mut out = vec![Plane::filled(width * scale, height * scale, 0.0); planes.len()];
-        for (i, tile) in tiles.iter().enumerate() {
-            let Rect { width, height, .. } = tile.source;
-            let result = self.predictor.run(1, [height, width], &gather(planes, tile, &self.ends.input))?;
-            if !result.iter().all(|v| v.is_finite()) {
-                return Err(Error::NonFinite(format!("tile {i}: the network's result is not finite")));
-            }
-            scatter(&result, tile, scale, &self.ends.output, &mut out);
-            progress(i + 1, tiles.len());
-        }
-        Ok(out)
-    }
-}
-
-/// The largest side whose plan stays under `memory`.
-fn largest_tile(network: &Network, memory: u64, least: usize) -> Result<usize> {
-    for side in SIDES.into_iter().filter(|&side| side >= least) {
-        let (graph, ..) = network.graph(1, [side, side], Mode::Infer)?;
-        if Plan::new(&graph, Options::default())?.bytes() <= memory {
-            return Ok(side);
-        }
-    }
-    Ok(SIDES[SIDES.len() - 1].max(least))
-}
-
-/// The tile's pixels as the network takes them, channels interleaved.
-fn gather(planes: &[Plane], tile: &Tile, ends: &Pixels) -> Vec<f32> {
-    let Rect { x, y, width, height } = tile.source;
-    let pixels = (y..y + height).flat_map(|row| (x..x + width).map(move |column| (row, column)));
-    pixels
-        .flat_map(|(row, column)| planes.iter().enumerate().map(move |(c, p)| ends.encode(p.at(column, row), c)))
-        .collect()
-}
-
-/// Puts the kept part of a result where it belongs.
-fn scatter(result: &[f32], tile: &Tile, scale: usize, ends: &Pixels, out: &mut [Plane]) {
-    let (from, to) = (tile.keep_in_source().scaled(scale), tile.keep.scaled(scale));
-    let (stride, channels) = (tile.source.width * scale, out.len());
-    for (c, plane) in out.iter_mut().enumerate() {
-        for row in 0..to.height {
-            let source = &result[((from.y + row) * stride + from.x) * channels..];
-            let target = &mut plane.data[(to.y + row) * plane.width + to.x..][..to.width];
-            for (value, pixel) in target.iter_mut().zip(source.chunks(channels)) {
-                *value = ends.decode(pixel[c], c);
+            if sender.send(message).is_err() {
+                // Nobody takes the rows any more, and knows why.
+                break;
             }
         }
+        self.engines.iter_mut().flat_map(|engine| std::mem::take(&mut engine.fallbacks)).collect()
     }
 }
 
-fn mean(planes: &[Plane]) -> Plane {
-    let value = |x, y| planes.iter().map(|p| p.at(x, y)).sum::<f32>() / planes.len() as f32;
-    Plane::from_fn(planes[0].width, planes[0].height, value)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upscaler_can_move_to_another_thread() {
+        fn send<T: Send>() {}
+        send::<Upscaler>();
+        send::<Enlargement>();
+        send::<Enlarged<&Picture>>();
+    }
 }

@@ -150,7 +150,7 @@ impl<'a> Job<'a> {
     ) -> Result<(Score, f64)> {
         let low = protocol::low_resolution(truth, self.scale).map_err(|e| named(file, &e))?;
         let begun = Instant::now();
-        let output = upscaler.upscale(&low, &mut |_, _| {})?.map(Plane::to_eight_bits);
+        let output = upscaler.upscale(&low, &mut |_, _| {})?.picture.map(Plane::to_eight_bits);
         let seconds = begun.elapsed().as_secs_f64();
         if let Some(folder) = &self.arguments.save {
             let folder = folder.join(folder_of(name)).join(set);

@@ -1,12 +1,13 @@
 //! `wgrad upscale`: pictures in, larger pictures out.
 
+mod memory;
 mod plan;
 mod work;
 
 use std::path::PathBuf;
 
-use wgrad::image::{DEFAULT_QUALITY, DecodeOptions, Format};
-use wgrad::upscale::{UpscaleOptions, Upscaler};
+use wgrad::image::{Compression, DEFAULT_QUALITY, DecodeOptions, Format};
+use wgrad::upscale::{LARGEST, Size, UpscaleOptions, Upscaler};
 use wgrad::{Error, Result};
 
 use super::console::Console;
@@ -20,9 +21,18 @@ pub struct Arguments {
     /// A file for one picture, else a folder; - writes standard output; beside each input, as NAME_x2.png, when not given
     #[arg(long, short)]
     out: Option<PathBuf>,
-    /// Enlargement: 2, 3 or 4; the model's when not given
-    #[arg(long, short, value_parser = clap::value_parser!(u8).range(2..=4))]
-    scale: Option<u8>,
+    /// Enlargement, 1 to 16, such as 1.5; the model's when not given
+    #[arg(long, short, value_parser = factor, value_name = "FACTOR")]
+    scale: Option<f64>,
+    /// Enlarge to so many pixels wide
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "PIXELS", conflicts_with = "scale")]
+    width: Option<u32>,
+    /// Enlarge to so many pixels high
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "PIXELS", conflicts_with_all = ["scale", "width"])]
+    height: Option<u32>,
+    /// Enlarge to what fits into a width and a height, such as 1920x1080
+    #[arg(long, value_parser = fit, value_name = "WxH", conflicts_with_all = ["scale", "width", "height"])]
+    fit: Option<(u32, u32)>,
     /// A model that comes with the program, by name, or the file of another
     #[arg(long, short, value_name = "NAME|FILE")]
     model: Option<PathBuf>,
@@ -38,9 +48,12 @@ pub struct Arguments {
     /// JPEG quality
     #[arg(long, default_value_t = DEFAULT_QUALITY, value_parser = clap::value_parser!(u8).range(1..=100))]
     quality: u8,
-    /// Memory that the device may use for one tile, MiB
-    #[arg(long, default_value_t = 1024, value_name = "MIB")]
-    max_memory: u64,
+    /// How much work goes into making a PNG small
+    #[arg(long, value_enum, default_value_t)]
+    compression: Compression,
+    /// Memory that the whole program may take for a picture, MiB; a picture that takes more is refused before the work
+    #[arg(long, value_name = "MIB")]
+    max_memory: Option<u64>,
     /// Average over eight flips and rotations: slightly better, eight times slower
     #[arg(long)]
     ensemble: bool,
@@ -69,17 +82,52 @@ fn tile(text: &str) -> std::result::Result<Tile, String> {
     }
 }
 
+fn factor(text: &str) -> std::result::Result<f64, String> {
+    let factor: f64 = text.parse().map_err(|_| format!("a number from 1 to {LARGEST}"))?;
+    if (1.0..=LARGEST).contains(&factor) { Ok(factor) } else { Err(format!("a number from 1 to {LARGEST}")) }
+}
+
+fn fit(text: &str) -> std::result::Result<(u32, u32), String> {
+    let sides = text.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    sides.filter(|&(w, h)| w > 0 && h > 0).ok_or_else(|| "a width and a height, such as 1920x1080".into())
+}
+
+impl Arguments {
+    /// How large pictures are to become, if that was said.
+    fn size(&self) -> Option<Size> {
+        let width = self.width.map(|width| Size::Width(width as usize));
+        let height = self.height.map(|height| Size::Height(height as usize));
+        let fit = self.fit.map(|(width, height)| Size::Fit(width as usize, height as usize));
+        self.scale.map(Size::Factor).or(width).or(height).or(fit)
+    }
+
+    /// What outputs' names end with; `scale` is the model's enlargement.
+    fn label(&self, scale: usize) -> String {
+        match self.size() {
+            None => format!("x{scale}"),
+            Some(Size::Factor(factor)) => format!("x{factor}"),
+            Some(Size::Width(width)) => format!("w{width}"),
+            Some(Size::Height(height)) => format!("h{height}"),
+            Some(Size::Fit(width, height)) => format!("{width}x{height}"),
+        }
+    }
+
+    /// The limit of the whole process, bytes.
+    fn max_memory(&self) -> Option<u64> {
+        self.max_memory.map(|mib| mib.saturating_mul(1 << 20))
+    }
+}
+
 fn format(text: &str) -> std::result::Result<Format, String> {
     text.parse().map_err(|e: Error| e.to_string())
 }
 
 pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<Outcome> {
-    let scale = arguments.scale.map(usize::from);
-    let (name, checkpoint) = model::open(arguments.model.as_deref(), scale)?;
-    let wgrad::network::Input::Picture { scale, .. } = checkpoint.network.input() else {
+    let (name, checkpoints) = model::family(arguments.model.as_deref(), arguments.size())?;
+    let wgrad::network::Input::Picture { scale, .. } = checkpoints[0].network.input() else {
         return Err(Error::input(format!("{name}: does not enlarge pictures; `wgrad predict` uses it")));
     };
-    let mut plan = plan::plan(&arguments, scale)?;
+    let mut plan = plan::plan(&arguments, &arguments.label(scale))?;
     if plan.jobs.is_empty() && plan.skipped == 0 && plan.refused.len() == 1 {
         return Err(plan.refused.remove(0).1);
     }
@@ -101,10 +149,12 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     }
     plan::check_folders(&plan.jobs, arguments.out.as_deref())?;
     let device = console.device(common)?;
-    let max_memory = arguments.max_memory.saturating_mul(1 << 20);
+    let tile = UpscaleOptions::default().max_memory;
+    // The rest is for rows that wait, and the picture.
+    let max_memory = arguments.max_memory().map_or(tile, |most| tile.min(most / 8));
     let options = UpscaleOptions { tile: arguments.tile.0, max_memory, ensemble: arguments.ensemble };
-    let upscaler = Upscaler::new(&device, &checkpoint, options)?;
-    console.note(&work::settings(&name, &upscaler)?);
+    let upscaler = Upscaler::with_networks(&device, &checkpoints, &options)?;
+    console.note(&work::settings(&name, &upscaler));
     interrupt::listen("stopping; Ctrl-C again stops at once", console);
     work::work(&arguments, &plan, upscaler, console)
 }

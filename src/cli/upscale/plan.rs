@@ -55,7 +55,7 @@ const STREAM: &str = "-";
 ///
 /// # Errors
 /// When several inputs are to be one file, or a stream and files are mixed.
-pub fn plan(arguments: &Arguments, scale: usize) -> Result<Plan> {
+pub fn plan(arguments: &Arguments, label: &str) -> Result<Plan> {
     let mut plan = Plan { jobs: Vec::new(), refused: Vec::new(), skipped: 0, below: 0 };
     let out = arguments.out.as_deref();
     if arguments.input.iter().any(|input| input.as_os_str() == STREAM) {
@@ -96,7 +96,7 @@ pub fn plan(arguments: &Arguments, scale: usize) -> Result<Plan> {
                 let extension = extension(arguments, &path);
                 Place::File(match out {
                     Some(out) => out.join(path.strip_prefix(&below).unwrap_or(&path)).with_extension(extension),
-                    None => beside(&path, scale, extension),
+                    None => beside(&path, label, extension),
                 })
             }
         };
@@ -188,9 +188,9 @@ fn ends_as_folder(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().last().is_some_and(|&b| std::path::is_separator(b.into()))
 }
 
-fn beside(path: &Path, scale: usize, extension: &str) -> PathBuf {
+fn beside(path: &Path, label: &str, extension: &str) -> PathBuf {
     let mut name: OsString = path.file_stem().unwrap_or_default().to_os_string();
-    name.push(format!("_x{scale}.{extension}"));
+    name.push(format!("_{label}.{extension}"));
     path.with_file_name(name)
 }
 

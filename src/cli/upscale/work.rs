@@ -1,16 +1,17 @@
-//! The pictures one after the other: the next is decoded while one is enlarged.
+//! The pictures one after the other: one is decoded while another is enlarged and a third is written.
 
+use std::io::{BufWriter, Seek};
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use wgrad::image::{DecodeOptions, Picture, SaveOptions};
-use wgrad::upscale::Upscaler;
+use wgrad::image::{self, Bitmap, DecodeOptions, EncodeOptions, Header, SaveOptions};
+use wgrad::upscale::{Enlarged, Fallback, Plan as Planned, Size, Upscaler};
 use wgrad::{Error, Result};
 
-use super::Arguments;
 use super::plan::{Job, Place, Plan};
+use super::{Arguments, memory};
 use crate::cli::console::{Console, Mode};
 use crate::cli::{Outcome, interrupt, output};
 
@@ -19,14 +20,9 @@ const REPORT: Duration = Duration::from_millis(500);
 
 const BAR: &str = "{bar:30} {percent}%  {elapsed}  {msg}";
 
-/// Model, tiles and predicted memory, in one line.
-///
-/// # Errors
-/// Never for a network that was accepted.
-pub fn settings(name: &str, upscaler: &Upscaler) -> Result<String> {
-    let (scale, tile, device) = (upscaler.scale(), upscaler.tile(), upscaler.device());
-    let mib = upscaler.bytes()? as f64 / f64::from(1 << 20);
-    Ok(format!("{name}: x{scale} on {device}, tiles of at most {tile}x{tile}, {mib:.1} MiB each as predicted"))
+/// Model and device, in one line.
+pub fn settings(name: &str, upscaler: &Upscaler) -> String {
+    format!("{name}: x{} on {}", upscaler.scale(), upscaler.device())
 }
 
 /// Says that an input failed.
@@ -39,7 +35,29 @@ pub fn failed(console: &Console, input: &Path, error: &Error) {
     }
 }
 
-/// Enlarges every picture of a plan; one that fails does not stop the others.
+/// A picture on its way from the networks to its file.
+struct Written<'a> {
+    job: &'a Job,
+    rows: Enlarged<Bitmap>,
+    begun: Instant,
+}
+
+/// What became of a picture.
+struct Done<'a> {
+    job: &'a Job,
+    result: Result<Report>,
+}
+
+/// What is said of a picture that was written.
+struct Report {
+    from: [usize; 2],
+    to: [usize; 2],
+    warnings: Vec<String>,
+    seconds: f64,
+}
+
+/// Enlarges every picture of a plan; one that fails does not stop the others. Neighbours overlap: one is read, one is
+/// at the networks and one is encoded and written at the same time.
 ///
 /// # Errors
 /// When standard output is closed.
@@ -49,10 +67,13 @@ pub fn work(arguments: &Arguments, plan: &Plan, mut upscaler: Upscaler, console:
         first_frame: arguments.first_frame,
         ..DecodeOptions::default()
     };
-    let (mut written, mut failures) = (0, plan.refused.len());
+    let mut tally = Tally { console, written: 0, failures: plan.refused.len() };
     // Of no capacity: one picture is ready while one is enlarged, and no more take memory.
     let (sender, receiver) = mpsc::sync_channel(0);
-    let jobs = &plan.jobs;
+    // Of one: the networks go on to the next picture while the last bands of one are encoded.
+    let (finisher, unfinished) = mpsc::sync_channel::<Written>(1);
+    let (finished, done) = mpsc::channel();
+    let (jobs, size) = (&plan.jobs, arguments.size());
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for job in jobs {
@@ -61,32 +82,49 @@ pub fn work(arguments: &Arguments, plan: &Plan, mut upscaler: Upscaler, console:
                 }
             }
         });
-        // Dropped at the end of this scope's body, which lets the reader go.
-        let receiver = receiver;
+        scope.spawn(move || {
+            for Written { job, rows, begun } in unfinished {
+                let result = write(arguments, job, rows, begun);
+                if finished.send(Done { job, result }).is_err() {
+                    return;
+                }
+            }
+        });
+        // Dropped at the end of this scope's body, which lets the others go.
+        let (receiver, finisher) = (receiver, finisher);
+        let mut fell_back = false;
         for (at, job) in jobs.iter().enumerate() {
             if interrupt::STOP.requested() {
                 break;
             }
-            let picture = receiver.recv().expect("the reader sends a picture per job");
-            let done = picture.and_then(|picture| {
-                let one = One { arguments, console, job, at, count: jobs.len() };
-                one.enlarge(&picture, &mut upscaler)
+            let bitmap = receiver.recv().expect("the reader sends a picture per job");
+            let begun = Instant::now();
+            let ready = bitmap.and_then(|bitmap| {
+                let plan = admit(&upscaler, &bitmap, size, job, arguments)?;
+                let (work, rows) = upscaler.begin(bitmap, &plan)?;
+                Ok((work, Written { job, rows, begun }))
             });
-            match done {
-                Ok(()) => written += 1,
-                Err(Error::Io { path, source }) if path.as_os_str() == output::NAME => {
-                    return Err(Error::Io { path, source });
+            match ready {
+                Ok((work, rows)) => {
+                    // The finisher ends when this side does.
+                    let _ = finisher.send(rows);
+                    let mut progress = Progress { console, job, at, count: jobs.len(), reported: begun };
+                    let fallbacks = upscaler.run(work, &mut |done, all| progress.tile(done, all));
+                    if let (Some(last), false) = (fallbacks.last(), fell_back) {
+                        fell_back = true;
+                        console.note(&fallback(last));
+                    }
                 }
-                Err(Error::Interrupted { .. }) => break,
-                Err(error) => {
-                    failures += 1;
-                    failed(console, &job.from.path(), &error);
-                }
+                Err(error) => tally.failed(job, &error)?,
             }
+            done.try_iter().try_for_each(|done| tally.done(done))?;
         }
+        drop(finisher);
+        done.iter().try_for_each(|done| tally.done(done))?;
         console.clear();
         Ok(())
     })?;
+    let Tally { written, failures, .. } = tally;
     let skipped = plan.skipped;
     console.event("done", json!({ "written": written, "failed": failures, "skipped": skipped }));
     let all = jobs.len() + plan.refused.len();
@@ -101,83 +139,142 @@ pub fn work(arguments: &Arguments, plan: &Plan, mut upscaler: Upscaler, console:
     Ok(Outcome::Done)
 }
 
-fn read(job: &Job, options: &DecodeOptions) -> Result<Picture> {
-    match &job.from {
-        Place::File(path) => Picture::open_with(path, options),
-        Place::Stream => Picture::read_with(std::io::stdin().lock(), "standard input", options),
+/// What was done because the device failed, in a line.
+fn fallback(last: &Fallback) -> String {
+    match last {
+        Fallback::Halved { from: [width, height], error } => {
+            format!("the device failed on a tile of {width}x{height} ({error}): goes on with smaller tiles")
+        }
+        Fallback::Cpu { from, error } => format!("{from} failed on a tile ({error}): the CPU goes on"),
     }
 }
 
-/// One picture at work.
-struct One<'a> {
-    arguments: &'a Arguments,
+/// How a picture is enlarged, if its output can be made.
+fn admit(
+    upscaler: &Upscaler,
+    bitmap: &Bitmap,
+    size: Option<Size>,
+    job: &Job,
+    arguments: &Arguments,
+) -> Result<Planned> {
+    let name = job.from.path();
+    let named = |error: Error| Error::input(format!("{}: {error}", name.display()));
+    let plan = upscaler.plan([bitmap.width, bitmap.height], size).map_err(named)?;
+    let [width, height] = plan.size;
+    Header { width, height, ..bitmap.header() }.check(job.format, &name)?;
+    memory::check(&plan, bitmap, job.format, arguments.max_memory()).map_err(named)?;
+    Ok(plan)
+}
+
+fn read(job: &Job, options: &DecodeOptions) -> Result<Bitmap> {
+    match &job.from {
+        Place::File(path) => Bitmap::open_with(path, options),
+        Place::Stream => Bitmap::read_with(std::io::stdin().lock(), "standard input", options),
+    }
+}
+
+/// Takes the rows of a picture to its file.
+fn write(arguments: &Arguments, job: &Job, mut rows: Enlarged<Bitmap>, begun: Instant) -> Result<Report> {
+    let [width, height] = rows.size();
+    let source = rows.picture();
+    let (icc, exif, mut warnings) = (source.icc.clone(), source.exif.clone(), source.warnings.clone());
+    let from = [source.width, source.height];
+    let header = Header { width, height, icc: icc.as_deref(), exif: exif.as_deref(), ..source.header() };
+    let (quality, compression, overwrite) = (arguments.quality, arguments.compression, arguments.overwrite);
+    warnings.extend(match &job.to {
+        Place::File(path) => {
+            let options = SaveOptions { format: Some(job.format), quality, compression, overwrite };
+            image::save(path, &header, &options, &mut rows)?
+        }
+        Place::Stream => {
+            // A picture that fails half-way leaves nothing on the stream.
+            let fail = |e| Error::io("a temporary file", e);
+            let mut file = tempfile::SpooledTempFile::new(64 << 20);
+            let options = EncodeOptions { quality, compression };
+            let losses =
+                image::encode(&header, job.format, &options, &mut rows, BufWriter::new(&mut file), &job.from.path())?;
+            file.rewind().map_err(fail)?;
+            output::copy(&mut file)?;
+            losses
+        }
+    });
+    Ok(Report { from, to: [width, height], warnings, seconds: begun.elapsed().as_secs_f64() })
+}
+
+/// How many pictures came to what end.
+struct Tally<'a> {
+    console: &'a Console,
+    written: usize,
+    failures: usize,
+}
+
+impl Tally<'_> {
+    fn done(&mut self, Done { job, result }: Done) -> Result<()> {
+        match result {
+            Ok(report) => {
+                self.written += 1;
+                report.say(self.console, job);
+                Ok(())
+            }
+            Err(error) => self.failed(job, &error),
+        }
+    }
+
+    fn failed(&mut self, job: &Job, error: &Error) -> Result<()> {
+        match error {
+            Error::Io { path, source } if path.as_os_str() == output::NAME => {
+                Err(Error::io(path, std::io::Error::from(source.kind())))
+            }
+            // What was being made when the interrupt came is neither written nor failed.
+            Error::Stopped => Ok(()),
+            error => {
+                self.failures += 1;
+                failed(self.console, &job.from.path(), error);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Progress of one picture.
+struct Progress<'a> {
     console: &'a Console,
     job: &'a Job,
     at: usize,
     count: usize,
+    reported: Instant,
 }
 
-impl One<'_> {
-    fn enlarge(&self, picture: &Picture, upscaler: &mut Upscaler) -> Result<()> {
-        let (console, begun) = (self.console, Instant::now());
-        let (tile, device, scale) = (upscaler.tile(), upscaler.device(), upscaler.scale());
-        let fits = self.job.format.check_size(picture.width() * scale, picture.height() * scale);
-        fits.map_err(|e| Error::input(format!("{}: enlarged {scale} times: {e}", self.job.from.path().display())))?;
-        let mut reported = begun;
-        let large = upscaler.upscale(picture, &mut |done, all| {
-            if interrupt::STOP.requested() {
-                // No file is open here, and a large picture may take minutes to its end.
-                console.clear();
-                std::process::exit(interrupt::CODE.into());
-            }
-            self.progress(done, all, &mut reported);
-        })?;
-        if (tile, &device) != (upscaler.tile(), &upscaler.device()) {
-            let (tile, device) = (upscaler.tile(), upscaler.device());
-            console.note(&format!("the device failed on a tile: goes on with tiles of {tile} on {device}"));
+impl Progress<'_> {
+    fn tile(&mut self, done: usize, all: usize) -> Result<()> {
+        if interrupt::STOP.requested() {
+            // A large picture may take minutes to its end.
+            return Err(Error::Stopped);
         }
-        let losses = self.save(&large)?;
-        let seconds = begun.elapsed().as_secs_f64();
-        self.report(picture, &large, &losses, seconds);
-        Ok(())
-    }
-
-    fn save(&self, large: &Picture) -> Result<Vec<String>> {
-        let (format, quality) = (self.job.format, self.arguments.quality);
-        match &self.job.to {
-            Place::File(path) => {
-                large.save(path, &SaveOptions { format: Some(format), quality, overwrite: self.arguments.overwrite })
-            }
-            Place::Stream => {
-                output::bytes(&large.encode(format, quality)?)?;
-                Ok(large.losses(format))
-            }
-        }
-    }
-
-    fn progress(&self, done: usize, all: usize, reported: &mut Instant) {
         let (at, count, name) = (self.at + 1, self.count, self.job.from.path());
         let name = name.file_name().unwrap_or(name.as_os_str()).to_string_lossy().into_owned();
         let (total, position) = ((count * 1000) as u64, (self.at * 1000 + done * 1000 / all.max(1)) as u64);
         self.console.bar(position, total, BAR, format!("picture {at}/{count}  tile {done}/{all}  {name}"));
-        if reported.elapsed() >= REPORT {
-            *reported = Instant::now();
+        if self.reported.elapsed() >= REPORT {
+            self.reported = Instant::now();
             let input = self.job.from.path().display().to_string();
             self.console.event("tile", json!({ "input": input, "done": done, "all": all }));
         }
+        Ok(())
     }
+}
 
-    fn report(&self, picture: &Picture, large: &Picture, losses: &[String], seconds: f64) {
-        let (from, to) = (self.job.from.path(), self.job.to.path());
+impl Report {
+    fn say(&self, console: &Console, job: &Job) {
+        let (from, to) = (job.from.path(), job.to.path());
         let (from, to) = (from.display(), to.display());
-        let size = |p: &Picture| format!("{}x{}", p.width(), p.height());
-        let warnings: Vec<&String> = picture.warnings.iter().chain(losses).collect();
-        self.console.line(&format!("{from} {} -> {to} {}  {seconds:.1} s", size(picture), size(large)));
-        for warning in &warnings {
-            self.console.line(&format!("  {from}: {warning}"));
+        let ([w, h], [width, height], seconds) = (self.from, self.to, self.seconds);
+        console.line(&format!("{from} {w}x{h} -> {to} {width}x{height}  {seconds:.1} s"));
+        for warning in &self.warnings {
+            console.line(&format!("  {from}: {warning}"));
         }
-        let fields = json!({ "input": from.to_string(), "output": to.to_string(), "width": large.width(),
-                             "height": large.height(), "seconds": seconds, "warnings": warnings });
-        self.console.event("file", fields);
+        let fields = json!({ "input": from.to_string(), "output": to.to_string(), "width": width,
+                             "height": height, "seconds": seconds, "warnings": self.warnings });
+        console.event("file", fields);
     }
 }

@@ -1,21 +1,20 @@
 //! From a file to a picture.
 //!
 //! ```text
-//! file | stream --source--> bytes --kind--> decoder, supervised --> Decoded --> Picture
+//! file | stream --source--> bytes --kind--> decoder, supervised --> Bitmap --> Picture
 //! ```
 
 mod kind;
 mod source;
 mod supervise;
 
-use super::{Depth, Picture, Plane};
+use super::{Bitmap, Picture};
 use crate::Error;
 use ::image::codecs::{bmp, gif, jpeg, png, pnm, tiff, webp};
 use ::image::metadata::Orientation;
-use ::image::{AnimationDecoder, ColorType, DynamicImage, ImageDecoder, ImageFormat, Limits};
+use ::image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageFormat, Limits};
 use kind::READ;
 pub use kind::{Kind, kind};
-use rayon::prelude::*;
 use std::io::{Cursor, Read};
 use std::path::Path;
 use supervise::{patience, supervise};
@@ -60,18 +59,7 @@ impl Picture {
     /// # Errors
     /// As [`Picture::open`].
     pub fn open_with(path: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Picture> {
-        let path = path.as_ref();
-        picture(source::open(path, options)?, path, options)
-    }
-
-    /// Decodes a stream, which may be endless: no more is read than a picture within the limits can need. `name` is what
-    /// errors call it.
-    ///
-    /// # Errors
-    /// As [`Picture::open`].
-    pub fn read_with(from: impl Read, name: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Picture> {
-        let name = name.as_ref();
-        picture(source::read(from, name, options)?, name, options)
+        Ok((&Bitmap::open_with(path, options)?).into())
     }
 
     /// Decodes the bytes of a file; `name` is what errors call it.
@@ -87,42 +75,49 @@ impl Picture {
     /// # Errors
     /// As [`Picture::open`].
     pub fn decode_with(bytes: &[u8], name: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Picture> {
-        picture(bytes.to_vec(), name.as_ref(), options)
+        Ok((&Bitmap::decode_with(bytes, name, options)?).into())
     }
 }
 
-/// What is wrong with a file, without its name; [`picture`] puts that before it.
+impl Bitmap {
+    /// As [`Picture::open_with`], in the file's own samples.
+    ///
+    /// # Errors
+    /// As [`Picture::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Bitmap> {
+        let path = path.as_ref();
+        supervised(source::open(path, options)?, path, options)
+    }
+
+    /// Decodes a stream, which may be endless: no more is read than a picture within the limits can need. `name` is what
+    /// errors call it.
+    ///
+    /// # Errors
+    /// As [`Picture::open`].
+    pub fn read_with(from: impl Read, name: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Bitmap> {
+        let name = name.as_ref();
+        supervised(source::read(from, name, options)?, name, options)
+    }
+
+    /// As [`Picture::decode_with`], in the file's own samples.
+    ///
+    /// # Errors
+    /// As [`Picture::open`].
+    pub fn decode_with(bytes: &[u8], name: impl AsRef<Path>, options: &DecodeOptions) -> crate::Result<Bitmap> {
+        supervised(bytes.to_vec(), name.as_ref(), options)
+    }
+}
+
+/// What is wrong with a file, without its name; [`supervised`] puts that before it.
 type Message = String;
 
-/// What a decoder makes of a file.
-struct Decoded {
-    image: DynamicImage,
-    /// Whether the file stores indices into a palette.
-    palette: bool,
-    icc: Option<Vec<u8>>,
-    exif: Option<Vec<u8>>,
-    warnings: Vec<String>,
-}
-
-fn picture(bytes: Vec<u8>, name: &Path, options: &DecodeOptions) -> crate::Result<Picture> {
+fn supervised(bytes: Vec<u8>, name: &Path, options: &DecodeOptions) -> crate::Result<Bitmap> {
     let options = *options;
     let decoded = supervise(patience(bytes.len()), move || decode(&bytes, &options));
-    let picture = decoded.and_then(assemble);
-    picture.map_err(|message| Error::input(format!("{}: {message}", name.display())))
+    decoded.map_err(|message| Error::input(format!("{}: {message}", name.display())))
 }
 
-/// Planes and metadata of what was decoded.
-fn assemble(decoded: Decoded) -> Result<Picture, Message> {
-    let mut picture = from_dynamic(&decoded.image)?;
-    (picture.exif, picture.warnings) = (decoded.exif, decoded.warnings);
-    if decoded.palette {
-        collapse_palette(&mut picture);
-    }
-    attach_profile(&mut picture, decoded.icc);
-    Ok(picture)
-}
-
-fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Message> {
+fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Bitmap, Message> {
     let format = match kind(bytes) {
         Kind::Read(format) => format,
         Kind::Foreign(name, remedy) => return Err(format!("{name} pictures are not read: {remedy}")),
@@ -177,16 +172,25 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Message> {
     let mut image = DynamicImage::from_decoder(decoder).map_err(explain)?;
     image.apply_orientation(orientation);
     if format == ImageFormat::Gif && image.as_rgba8().is_some_and(|image| image.pixels().all(|p| p.0[3] == 255)) {
-        // Its decoder always adds alpha.
+        // Its decoder always adds alpha; all opaque, it is none.
         image = image.to_rgb8().into();
     }
+    let colour = image.color();
+    let mut picture = Bitmap::from_dynamic(image)
+        .ok_or_else(|| format!("{colour:?} samples are not read: convert the file to 8 or 16 bits per channel"))?;
+    (picture.exif, picture.warnings) = (exif, warnings);
     if format == ImageFormat::Jpeg && is_cut_short(bytes) {
         if options.whole {
             return Err(CUT.to_owned());
         }
-        warnings.push(CUT.to_owned());
+        picture.warnings.push(CUT.to_owned());
     }
-    Ok(Decoded { image, palette: has_palette(format, bytes), icc, exif, warnings })
+    if has_palette(format, bytes) {
+        // A palette says nothing about channels: grey if all colours in use are.
+        picture.collapse_equal_colours();
+    }
+    attach_profile(&mut picture, icc);
+    Ok(picture)
 }
 
 /// Of a file whose decoder goes on without the rest.
@@ -240,31 +244,6 @@ fn reset_orientation(mut exif: Vec<u8>, orientation: &mut Orientation) -> Vec<u8
     exif
 }
 
-fn from_dynamic(image: &DynamicImage) -> Result<Picture, Message> {
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let channels = usize::from(image.color().channel_count());
-    let (depth, mut planes) = match image.color() {
-        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => {
-            (Depth::Eight, split(image.as_bytes(), channels, |v: u8| f32::from(v)))
-        }
-        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
-            let samples: &[u16] = bytemuck::cast_slice(image.as_bytes());
-            (Depth::Sixteen, split(samples, channels, |v| (f64::from(v) / 257.0) as f32))
-        }
-        other => return Err(format!("{other:?} samples are not read: convert the file to 8 or 16 bits per channel")),
-    };
-    let alpha = if channels.is_multiple_of(2) { planes.pop() } else { None };
-    let plane = |data: Vec<f32>| Plane::new(width, height, data);
-    let alpha = alpha.map(plane);
-    Ok(Picture { depth, alpha, ..Picture::new(planes.into_iter().map(plane).collect()) })
-}
-
-fn split<T: Copy + Sync>(samples: &[T], channels: usize, convert: impl Fn(T) -> f32 + Sync) -> Vec<Vec<f32>> {
-    let channel =
-        |c: usize| samples.par_chunks_exact(channels).with_min_len(1 << 14).map(|pixel| convert(pixel[c])).collect();
-    (0..channels).map(channel).collect()
-}
-
 /// Whether the file stores indices into a palette: PNG colour type 3, BMP of at most 8 bits per pixel, any GIF.
 fn has_palette(format: ImageFormat, bytes: &[u8]) -> bool {
     let short = |at: usize| bytes.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
@@ -277,22 +256,12 @@ fn has_palette(format: ImageFormat, bytes: &[u8]) -> bool {
     }
 }
 
-/// A palette says nothing about channels: grey if all colours in use are.
-fn collapse_palette(picture: &mut Picture) {
-    if let [r, g, b] = &picture.planes[..]
-        && r.data == g.data
-        && r.data == b.data
-    {
-        picture.planes.truncate(1);
-    }
-}
-
 /// Keeps the profile if it describes the planes: that of a CMYK file, converted on decoding, or of a palette turned grey
 /// does not.
-fn attach_profile(picture: &mut Picture, icc: Option<Vec<u8>>) {
+fn attach_profile(picture: &mut Bitmap, icc: Option<Vec<u8>>) {
     let Some(icc) = icc else { return };
     // ICC.1, 7.2: bytes 16 to 19 of the header are the colour space of the data.
-    let expected: &[u8] = if picture.is_grey() { b"GRAY" } else { b"RGB " };
+    let expected: &[u8] = if picture.colours == 1 { b"GRAY" } else { b"RGB " };
     if icc.get(16..20) == Some(expected) {
         picture.icc = Some(icc);
     } else {

@@ -1,0 +1,280 @@
+//! One writer per format: rows in, bytes out.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::io::{Seek, Write};
+
+use ::image::codecs::{bmp, webp};
+use ::image::{ExtendedColorType, ImageEncoder};
+use jpeg_encoder::{ImageBuffer, JpegColorType, SamplingFactor, rgb_to_ycbcr};
+use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16, RGBA8, RGBA16};
+use tiff::encoder::{TiffEncoder, TiffKind, TiffValue};
+use tiff::tags::Tag;
+
+use super::rows::Sampled;
+use super::{Compression, EncodeOptions, Format, Header, Rows};
+use crate::Error;
+
+/// Why a picture was not written.
+pub(super) enum Failure {
+    /// Its rows failed.
+    Rows(Error),
+    /// The encoder, or what it writes to.
+    Encoder(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Rows(error)
+    }
+}
+
+fn encoder(error: impl Display) -> Failure {
+    Failure::Encoder(error.to_string())
+}
+
+/// Writes a picture; returns whether any pixel was not opaque.
+pub(super) fn write<R: Rows>(
+    header: &Header,
+    format: Format,
+    options: &EncodeOptions,
+    rows: &mut R,
+    out: impl Write + Seek,
+) -> Result<bool, Failure> {
+    let mut sampled = Sampled::new(header, format, rows);
+    match format {
+        Format::Png => png(header, options.compression, &mut sampled, out)?,
+        Format::Jpeg => return jpeg(header, options.quality, sampled, out),
+        Format::Tiff => tiff(header, &mut sampled, out)?,
+        Format::WebP => {
+            let mut encoder = webp::WebPEncoder::new_lossless(out);
+            if let Some(icc) = header.icc_for(format) {
+                encoder.set_icc_profile(icc.to_vec()).map_err(self::encoder)?;
+            }
+            if let Some(exif) = header.exif_for(format) {
+                encoder.set_exif_metadata(exif.to_vec()).map_err(self::encoder)?;
+            }
+            whole(header, &mut sampled, encoder)?;
+        }
+        Format::Bmp => {
+            let mut out = out;
+            whole(header, &mut sampled, bmp::BmpEncoder::new(&mut out))?;
+        }
+    }
+    Ok(sampled.transparent())
+}
+
+fn png(
+    header: &Header,
+    compression: Compression,
+    sampled: &mut Sampled<impl Rows>,
+    out: impl Write,
+) -> Result<(), Failure> {
+    let mut info = png::Info::with_size(header.width as u32, header.height as u32);
+    info.icc_profile = header.icc_for(Format::Png).map(Into::into);
+    info.exif_metadata = header.exif_for(Format::Png).map(Into::into);
+    let mut encoder = png::Encoder::with_info(out, info).map_err(self::encoder)?;
+    encoder.set_color(match sampled.layout.channels {
+        1 => png::ColorType::Grayscale,
+        2 => png::ColorType::GrayscaleAlpha,
+        3 => png::ColorType::Rgb,
+        _ => png::ColorType::Rgba,
+    });
+    encoder.set_depth(if sampled.layout.sixteen { png::BitDepth::Sixteen } else { png::BitDepth::Eight });
+    encoder.set_compression(match compression {
+        Compression::None => png::Compression::NoCompression,
+        Compression::Fast => png::Compression::Fast,
+        Compression::Balanced => png::Compression::Balanced,
+        Compression::Best => png::Compression::High,
+    });
+    let mut file = encoder.write_header().map_err(self::encoder)?;
+    let mut writer = file.stream_writer_with_size(1 << 20).map_err(self::encoder)?;
+    let handful = sampled.handful();
+    if sampled.layout.sixteen {
+        let mut samples = Vec::new();
+        while let () = sampled.sixteen(handful, &mut samples)?
+            && !samples.is_empty()
+        {
+            samples.iter_mut().for_each(|sample| *sample = sample.to_be());
+            writer.write_all(bytemuck::cast_slice(&samples)).map_err(self::encoder)?;
+        }
+    } else {
+        let mut samples = Vec::new();
+        while let () = sampled.eight(handful, &mut samples)?
+            && !samples.is_empty()
+        {
+            writer.write_all(&samples).map_err(self::encoder)?;
+        }
+    }
+    writer.finish().map_err(self::encoder)?;
+    file.finish().map_err(self::encoder)
+}
+
+fn tiff(header: &Header, sampled: &mut Sampled<impl Rows>, out: impl Write + Seek) -> Result<(), Failure> {
+    // Offsets of 32 bits end at 4 GiB.
+    let bytes = (sampled.row() * header.height) as u64 * if sampled.layout.sixteen { 2 } else { 1 };
+    if bytes < (4 << 30) - (64 << 20) {
+        strips(header, sampled, TiffEncoder::new(out).map_err(encoder)?)
+    } else {
+        strips(header, sampled, TiffEncoder::new_big(out).map_err(encoder)?)
+    }
+}
+
+fn strips<K: TiffKind>(
+    header: &Header,
+    sampled: &mut Sampled<impl Rows>,
+    encoder: TiffEncoder<impl Write + Seek, K>,
+) -> Result<(), Failure> {
+    match (sampled.layout.channels, sampled.layout.sixteen) {
+        (1, false) => eight_bit_strips::<Gray8, K>(header, sampled, encoder),
+        (3, false) => eight_bit_strips::<RGB8, K>(header, sampled, encoder),
+        (_, false) => eight_bit_strips::<RGBA8, K>(header, sampled, encoder),
+        (1, true) => sixteen_bit_strips::<Gray16, K>(header, sampled, encoder),
+        (3, true) => sixteen_bit_strips::<RGB16, K>(header, sampled, encoder),
+        (_, true) => sixteen_bit_strips::<RGBA16, K>(header, sampled, encoder),
+    }
+}
+
+fn eight_bit_strips<C: ColorType<Inner = u8>, K: TiffKind>(
+    header: &Header,
+    sampled: &mut Sampled<impl Rows>,
+    encoder: TiffEncoder<impl Write + Seek, K>,
+) -> Result<(), Failure> {
+    let (handful, mut samples) = (sampled.handful(), Vec::new());
+    write_strips::<C, K>(header, encoder, sampled.layout.channels, handful, |strip| {
+        sampled.eight(handful, &mut samples)?;
+        strip(&samples)
+    })
+}
+
+fn sixteen_bit_strips<C: ColorType<Inner = u16>, K: TiffKind>(
+    header: &Header,
+    sampled: &mut Sampled<impl Rows>,
+    encoder: TiffEncoder<impl Write + Seek, K>,
+) -> Result<(), Failure> {
+    let (handful, mut samples) = (sampled.handful(), Vec::new());
+    write_strips::<C, K>(header, encoder, sampled.layout.channels, handful, |strip| {
+        sampled.sixteen(handful, &mut samples)?;
+        strip(&samples)
+    })
+}
+
+/// Writes the strips that `next` makes, one per call.
+fn write_strips<C: ColorType, K: TiffKind>(
+    header: &Header,
+    mut encoder: TiffEncoder<impl Write + Seek, K>,
+    channels: usize,
+    rows: usize,
+    mut next: impl FnMut(&mut dyn FnMut(&[C::Inner]) -> Result<(), Failure>) -> Result<(), Failure>,
+) -> Result<(), Failure>
+where
+    [C::Inner]: TiffValue,
+{
+    let mut image = encoder.new_image::<C>(header.width as u32, header.height as u32).map_err(self::encoder)?;
+    image.rows_per_strip(rows as u32).map_err(self::encoder)?;
+    if let Some(icc) = header.icc_for(Format::Tiff) {
+        image.encoder().write_tag(Tag::IccProfile, icc).map_err(self::encoder)?;
+    }
+    if channels == 4 {
+        // TIFF 6.0, section 18: colours are not multiplied by opacity.
+        image.encoder().write_tag(Tag::ExtraSamples, &[2u16][..]).map_err(self::encoder)?;
+    }
+    while image.next_strip_sample_count() > 0 {
+        next(&mut |samples| image.write_strip(samples).map_err(self::encoder))?;
+    }
+    image.finish().map_err(self::encoder)
+}
+
+/// A JPEG encoder asks for rows; these are made as it asks, from top to bottom.
+struct Asked<'a, R> {
+    width: u16,
+    height: u16,
+    state: RefCell<State<'a, R>>,
+}
+
+struct State<'a, R> {
+    sampled: Sampled<'a, R>,
+    samples: Vec<u8>,
+    /// Row of the picture that `samples` begins with.
+    first: usize,
+    failure: Option<Error>,
+}
+
+impl<R: Rows> ImageBuffer for &Asked<'_, R> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        if self.state.borrow().sampled.layout.channels == 1 { JpegColorType::Luma } else { JpegColorType::Ycbcr }
+    }
+
+    fn width(&self) -> u16 {
+        self.width
+    }
+
+    fn height(&self) -> u16 {
+        self.height
+    }
+
+    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
+        let State { sampled, samples, first, failure } = &mut *self.state.borrow_mut();
+        let (y, row) = (usize::from(y), sampled.row());
+        let mut made = samples.len() / row;
+        if y >= *first + made && failure.is_none() {
+            *first += made;
+            let handful = sampled.handful();
+            if let Err(error) = sampled.eight(handful, samples) {
+                *failure = Some(error);
+            }
+            made = samples.len() / row;
+        }
+        // After a failure the encoder runs to its end on whatever is there, and the failure is what is returned.
+        if failure.is_some() || y < *first || y >= *first + made {
+            let channels = if sampled.layout.channels == 1 { 1 } else { 3 };
+            buffers[..channels].iter_mut().for_each(|b| b.resize(b.len() + usize::from(self.width), 0));
+            return;
+        }
+        let row = &samples[(y - *first) * row..][..row];
+        if sampled.layout.channels == 1 {
+            buffers[0].extend_from_slice(row);
+            return;
+        }
+        let [luma, blue, red, _] = buffers;
+        for pixel in row.chunks_exact(3) {
+            let (y, cb, cr) = rgb_to_ycbcr(pixel[0], pixel[1], pixel[2]);
+            luma.push(y);
+            blue.push(cb);
+            red.push(cr);
+        }
+    }
+}
+
+fn jpeg<R: Rows>(header: &Header, quality: u8, sampled: Sampled<R>, out: impl Write) -> Result<bool, Failure> {
+    let mut encoder = jpeg_encoder::Encoder::new(out, quality);
+    encoder.set_sampling_factor(SamplingFactor::R_4_4_4);
+    if let Some(exif) = header.exif_for(Format::Jpeg) {
+        encoder.add_exif_metadata(exif).map_err(self::encoder)?;
+    }
+    if let Some(icc) = header.icc_for(Format::Jpeg) {
+        encoder.add_icc_profile(icc).map_err(self::encoder)?;
+    }
+    let state = RefCell::new(State { sampled, samples: Vec::new(), first: 0, failure: None });
+    // The format's largest side, which was checked, is that of u16.
+    let asked = Asked { width: header.width as u16, height: header.height as u16, state };
+    let written = encoder.encode_image(&asked);
+    let State { sampled, failure, .. } = asked.state.into_inner();
+    match failure {
+        Some(error) => Err(Failure::Rows(error)),
+        None => written.map(|()| sampled.transparent()).map_err(self::encoder),
+    }
+}
+
+/// For encoders that take all samples at once: 8 bits.
+fn whole(header: &Header, sampled: &mut Sampled<impl Rows>, encoder: impl ImageEncoder) -> Result<(), Failure> {
+    let mut samples = Vec::new();
+    sampled.eight(header.height, &mut samples)?;
+    let colour = match sampled.layout.channels {
+        1 => ExtendedColorType::L8,
+        2 => ExtendedColorType::La8,
+        3 => ExtendedColorType::Rgb8,
+        _ => ExtendedColorType::Rgba8,
+    };
+    encoder.write_image(&samples, header.width as u32, header.height as u32, colour).map_err(self::encoder)
+}
