@@ -121,7 +121,8 @@ impl<P: Pixels> Rows for Enlarged<P> {
                     Some(Chroma { inverse, .. }) => {
                         a.copy_from_slice(colour.row(0, y));
                         let part = k * width..(k + 1) * width;
-                        (b.copy_from_slice(&blue[part.clone()]), c.copy_from_slice(&red[part]));
+                        b.copy_from_slice(&blue[part.clone()]);
+                        c.copy_from_slice(&red[part]);
                         inverse.rows(a, b, c);
                         3
                     }

@@ -226,7 +226,7 @@ impl Tally<'_> {
                 Err(Error::io(path, std::io::Error::from(source.kind())))
             }
             // What was being made when the interrupt came is neither written nor failed.
-            Error::Stopped => Ok(()),
+            Error::Stopped | Error::Interrupted { .. } => Ok(()),
             error => {
                 self.failures += 1;
                 failed(self.console, &job.from.path(), error);
