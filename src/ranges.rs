@@ -86,6 +86,10 @@ const MOST: u64 = Shape::MOST as u64;
 const STEPS: u64 = u32::MAX as u64;
 const WIDTH: Range = Range::Whole(1, 65_536);
 const SHARE: Range = Range::Below(0.0, 1.0);
+/// A share that may be all.
+const PART: Range = Range::Between(0.0, 1.0);
+/// One of several weights, of which the sum is the whole.
+const WEIGHT: Range = Range::Between(0.0, 1e6);
 /// Any positive number that f32 holds.
 const POSITIVE: Range = Range::Above(0.0, f32::MAX as f64);
 
@@ -120,9 +124,28 @@ pub const ALL: &[Entry] = &[
     any("data.rescale", Range::Above(0.0, 1.0)),
     any("data.max_pixels", Range::Whole(1, MOST)),
     any("data.budget_mib", Range::Whole(1, 2047)),
-    any("data.blur", Range::Between(0.0, 100.0)),
-    any("data.jpeg", Range::Whole(0, 100)),
-    any("data.noise", Range::Between(0.0, 255.0)),
+    any("data.degrade.clean", PART),
+    any("data.degrade.twice", PART),
+    any("data.degrade.blur.probability", PART),
+    any("data.degrade.blur.sigma", Range::Between(0.1, 20.0)),
+    any("data.degrade.blur.anisotropic", PART),
+    any("data.degrade.blur.sinc", PART),
+    any("data.degrade.resize.bicubic", WEIGHT),
+    any("data.degrade.resize.area", WEIGHT),
+    any("data.degrade.resize.bilinear", WEIGHT),
+    any("data.degrade.resize.lanczos", WEIGHT),
+    any("data.degrade.resize.nearest", WEIGHT),
+    any("data.degrade.resize.between", Range::Between(0.25, 8.0)),
+    any("data.degrade.sharpen.probability", PART),
+    any("data.degrade.sharpen.amount", Range::Between(0.0, 5.0)),
+    any("data.degrade.sharpen.sigma", Range::Between(0.1, 20.0)),
+    any("data.degrade.noise.probability", PART),
+    any("data.degrade.noise.sigma", Range::Between(0.0, 255.0)),
+    any("data.degrade.noise.grey", PART),
+    any("data.degrade.noise.poisson", PART),
+    any("data.degrade.jpeg.probability", PART),
+    any("data.degrade.jpeg.quality", Range::Whole(1, 100)),
+    any("data.degrade.jpeg.subsampled", PART),
     any("data.holdout", SHARE),
     any("data.points", Range::Whole(1, 100_000_000)),
     of("spirals", "data.classes", Range::Whole(2, 1000)),

@@ -30,7 +30,7 @@ fn shapes_are_measured_once_and_kept_where_it_says() {
     let json: serde_json::Value = serde_json::from_str(&none.stdout).unwrap();
     assert_eq!(json["rows"][0]["step"], "matmul 256x256x256");
     assert!(json["rows"][0]["tile"].is_null() && none.stderr.contains("1 not measured"));
-    assert!(tree(folder.path()).is_empty());
+    assert!(!tree(folder.path()).iter().any(|file| file.starts_with("cache/tiles/")));
 
     let recipe = "steps = 1\nbatch = 64\n[network]\nkind = 'mlp'\nsizes = [2, 128, 130, 3]\n[data]\nkind = 'spirals'";
     std::fs::write(folder.path().join("mine.toml"), recipe).unwrap();

@@ -10,7 +10,8 @@ use wgrad::ranges::{self, Entry, Range};
 use wgrad::train::Recipe;
 
 /// Keys that the explanation gives an example of, and not a default: what they do when left out stands in their comment.
-const EXAMPLES: [&str; 4] = ["optimizer.clip", "data.target", "network.layers.stride", "network.layers.padding"];
+const EXAMPLES: [&str; 5] =
+    ["optimizer.clip", "data.target", "data.degrade", "network.layers.stride", "network.layers.padding"];
 
 fn explanation() -> String {
     wgrad(Path::new("."), ["train", "--explain"]).expect(0).stdout
@@ -63,6 +64,12 @@ fn recipe(section: &str, table: &Table) -> Table {
             let layers = "layers = [{ layer = 'linear', out = 1 }, { layer = 'activation', function = 'sigmoid' }]";
             recipe.insert("network".into(), parse(&format!("kind = 'sequential'\ninput = [2]\n{layers}")).into());
             recipe.insert("data".into(), parse("kind = 'digits'").into());
+        }
+        ("data.degrade", _) => {
+            let mut data = parse("kind = 'images'\ntrain = ['pictures']");
+            data.insert("degrade".into(), table.clone().into());
+            recipe.insert("data".into(), data.into());
+            return recipe;
         }
         _ => {}
     }

@@ -216,7 +216,10 @@ impl Degradation {
         let mut stages = Vec::new();
         if draws.chance(self.twice) {
             let factor = draws.between(self.resize.between);
-            self.round(&mut draws, low.map(|side| ((side as f32 * factor) as usize).max(1)), &mut stages);
+            // `nearest` moves a picture by up to half a pixel: once, or pairs no longer lie over each other.
+            let resize = Resize { nearest: 0.0, bicubic: self.resize.bicubic + self.resize.nearest, ..self.resize };
+            let between = low.map(|side| ((side as f32 * factor) as usize).max(1));
+            Degradation { resize, ..*self }.round(&mut draws, between, &mut stages);
         }
         self.round(&mut draws, low, &mut stages);
         Some(stages)
