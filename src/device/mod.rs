@@ -49,7 +49,8 @@ impl From<AdapterInfo> for Device {
 }
 
 impl Device {
-    /// Finds a device by `auto`, `cpu`, or what [`find::candidates`] takes, without trying it; [`Device::choose`] does.
+    /// Finds a device without trying it, as [`Device::choose`] does: by `auto`, `cpu`, an index, a name or a part of it, a place on
+    /// the PCI bus, a kind (`discrete`) or an interface (`vulkan`).
     ///
     /// `auto` prefers a discrete GPU, then an integrated one, then the processor: software adapters are slower than that.
     ///
