@@ -94,19 +94,33 @@ fn compare(device: &Device, networks: &[Checkpoint], pictures: &[Picture], ensem
     }
 }
 
-#[test]
-fn every_model_on_both_executors() {
+fn every_model(device: &Device, fits: impl Fn(&str) -> bool) {
     let kinds = [(1, false, Depth::Eight), (3, true, Depth::Eight), (3, false, Depth::Sixteen)];
-    for device in devices() {
-        for name in models::names() {
-            let size = if name.starts_with("tiny") { [150, 210] } else { [90, 103] };
-            let pictures: Vec<Picture> =
-                kinds.iter().map(|&(c, alpha, depth)| picture(size, c, alpha, depth)).collect();
-            // Software adapters are slow: one picture with everything in it.
-            let pictures = if device == Device::Cpu { &pictures[..] } else { &pictures[1..2] };
-            compare(&device, &[models::find(Some(&name), None).unwrap()], pictures, false, None);
-        }
+    for name in models::names().iter().filter(|name| fits(name)) {
+        let size = if name.starts_with("tiny") { [150, 210] } else { [90, 103] };
+        // Software adapters are slow: one picture with everything in it, just larger than a tile.
+        let (size, kinds) = if *device == Device::Cpu { (size, &kinds[..]) } else { ([75, 68], &kinds[1..2]) };
+        let pictures: Vec<Picture> = kinds.iter().map(|&(c, alpha, depth)| picture(size, c, alpha, depth)).collect();
+        compare(device, &[models::find(Some(name), None).unwrap()], &pictures, false, None);
     }
+}
+
+#[test]
+fn every_model_on_the_processor() {
+    every_model(&Device::Cpu, |_| true);
+}
+
+#[test]
+fn a_model_of_each_kind_on_the_gpu() {
+    devices().iter().filter(|device| **device != Device::Cpu).for_each(|gpu| {
+        every_model(gpu, |name| ["tiny-x2", "photo-x2"].contains(&name));
+    });
+}
+
+#[test]
+#[ignore = "minutes on a software adapter; .ci/full runs it"]
+fn every_model_on_the_gpu() {
+    devices().iter().filter(|device| **device != Device::Cpu).for_each(|gpu| every_model(gpu, |_| true));
 }
 
 #[test]
