@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::AdapterKind;
 use super::context::Context;
 use super::guard::guarded;
 use crate::watch::Event;
@@ -11,6 +12,8 @@ use crate::{Error, Result};
 
 /// The shortest limit of a wait: drivers compile, desktops draw, and other programs use the device too.
 const LEAST: Duration = Duration::from_secs(5);
+/// The same for a driver that computes on the processor: it compiles for seconds, and shares its cores with everything else.
+const SOFTWARE: Duration = Duration::from_secs(120);
 /// How many times as long as expected the device may take.
 const PATIENCE: f64 = 10.0;
 /// Added for each pipeline that runs for the first time, when some drivers compile it; and for all of them together.
@@ -95,7 +98,8 @@ impl Context {
     /// and the device has not answered for two seconds.
     pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>, step: &str, expected: Expected) -> Result<()> {
         self.check(step)?;
-        let (begun, limit) = (Instant::now(), self.options.watch.limit.unwrap_or_else(|| expected.limit()));
+        let least = if self.info.kind == AdapterKind::Software { SOFTWARE } else { Duration::ZERO };
+        let (begun, limit) = (Instant::now(), self.options.watch.limit.unwrap_or_else(|| expected.limit().max(least)));
         let mut tell = TELL;
         loop {
             let waited = begun.elapsed();
