@@ -29,7 +29,7 @@ pub struct Validation {
 impl Validation {
     /// A score that no sound network has: none may be without a number, and only the PSNR of a perfect picture is infinite.
     pub fn broken(&self) -> Option<(&str, f64)> {
-        let bad = |(name, value): &(String, f64)| value.is_nan() || (value.is_infinite() && name != "PSNR");
+        let bad = |(name, value): &(String, f64)| value.is_nan() || (value.is_infinite() && !name.ends_with("PSNR"));
         self.scores.iter().find(|score| bad(score)).map(|(name, value)| (name.as_str(), *value))
     }
 
@@ -69,4 +69,19 @@ impl Report for Silent {
     fn note(&mut self, _: &str) {}
     fn progress(&mut self, _: &Progress) {}
     fn validated(&mut self, _: &Validation) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_perfect_picture_is_no_fault_and_a_missing_number_is() {
+        let broken = |name: &str, value: f64| {
+            let scores = vec![(name.to_string(), value)];
+            Validation { step: 1, scores, baseline: Vec::new(), best: false }.broken().is_some()
+        };
+        assert!(["PSNR", "clean PSNR", "degraded PSNR"].iter().all(|name| !broken(name, f64::INFINITY)));
+        assert!(broken("clean PSNR", f64::NAN) && broken("loss", f64::INFINITY) && !broken("loss", 0.1));
+    }
 }
