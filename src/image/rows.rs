@@ -84,36 +84,45 @@ impl Layout {
 
     /// Takes one row of channels to interleaved samples: composed, repeated and rounded. Returns whether it has any
     /// transparency.
-    fn row<T: Copy>(&self, planes: &[&[f32]], out: &mut [T], round: impl Fn(f32) -> T) -> bool {
+    fn row<T: Sample>(&self, planes: &[&[f32]], out: &mut [T]) -> bool {
         let written = if self.over_white { self.channels } else { self.channels - usize::from(self.alpha) };
         for channel in 0..written {
             let plane = planes[channel.min(self.colours - 1)];
             let samples = out[channel..].iter_mut().step_by(self.channels);
             if self.over_white {
                 for ((sample, &v), &a) in samples.zip(plane).zip(planes[self.colours]) {
-                    *sample = round(255.0 + (v - 255.0) * (a / 255.0).clamp(0.0, 1.0));
+                    *sample = T::of(255.0 + (v - 255.0) * (a / 255.0).clamp(0.0, 1.0));
                 }
             } else {
-                samples.zip(plane).for_each(|(sample, &v)| *sample = round(v));
+                samples.zip(plane).for_each(|(sample, &v)| *sample = T::of(v));
             }
         }
         if self.alpha && !self.over_white {
             let samples = out[self.channels - 1..].iter_mut().step_by(self.channels);
-            samples.zip(planes[self.colours]).for_each(|(sample, &v)| *sample = round(v));
+            samples.zip(planes[self.colours]).for_each(|(sample, &v)| *sample = T::of(v));
         }
         // What rounds to opaque is opaque.
         self.alpha && planes[self.colours].iter().any(|&a| a < 254.5)
     }
 }
 
-/// Half up, saturated. NaN, which nobody passes, would be 0.
-fn eight(value: f32) -> u8 {
-    (value + 0.5) as u8
+/// A sample as files hold it.
+pub(super) trait Sample: Copy + Default + Send {
+    /// From units of 0..=255: half up, saturated. NaN, which nobody passes, would be 0.
+    fn of(value: f32) -> Self;
 }
 
-/// Half up, saturated; a sample of 16 bits is 257 times one of 8.
-fn sixteen(value: f32) -> u16 {
-    (value * 257.0 + 0.5) as u16
+impl Sample for u8 {
+    fn of(value: f32) -> u8 {
+        (value + 0.5) as u8
+    }
+}
+
+impl Sample for u16 {
+    /// A sample of 16 bits is 257 times one of 8.
+    fn of(value: f32) -> u16 {
+        (value * 257.0 + 0.5) as u16
+    }
 }
 
 /// Rows as samples of a file.
@@ -148,44 +157,22 @@ impl<'a, R: Rows> Sampled<'a, R> {
         ((1 << 20) / bytes).clamp(8, 512) / 8 * 8
     }
 
-    /// The next `rows` rows of 8 bits, fewer at the end, none past it.
-    pub fn eight(&mut self, rows: usize, out: &mut Vec<u8>) -> Result<()> {
+    /// The next `rows` rows, fewer at the end, none past it.
+    pub fn read<T: Sample>(&mut self, rows: usize, out: &mut Vec<T>) -> Result<()> {
         let (row, layout, transparent) = (self.row(), &self.layout, &self.transparent);
-        let convert = |planes: &[&[f32]], out: &mut [u8]| {
-            if layout.row(planes, out, eight) {
+        let convert = |planes: &[&[f32]], out: &mut [T]| {
+            if layout.row(planes, out) {
                 transparent.store(true, Ordering::Relaxed);
             }
         };
-        fill(self.rows, &mut self.left, rows, row, out, &convert)
+        out.resize(rows.min(self.left) * row, T::default());
+        let mut at = 0;
+        while at < out.len() {
+            let made = self.rows.next(&mut out[at..], row, &convert)?;
+            assert!(made > 0, "rows end before the picture does");
+            at += made * row;
+            self.left -= made;
+        }
+        Ok(())
     }
-
-    /// The same of 16 bits.
-    pub fn sixteen(&mut self, rows: usize, out: &mut Vec<u16>) -> Result<()> {
-        let (row, layout, transparent) = (self.row(), &self.layout, &self.transparent);
-        let convert = |planes: &[&[f32]], out: &mut [u16]| {
-            if layout.row(planes, out, sixteen) {
-                transparent.store(true, Ordering::Relaxed);
-            }
-        };
-        fill(self.rows, &mut self.left, rows, row, out, &convert)
-    }
-}
-
-fn fill<R: Rows, T: Send + Copy + Default>(
-    from: &mut R,
-    left: &mut usize,
-    rows: usize,
-    row: usize,
-    out: &mut Vec<T>,
-    convert: &(impl Fn(&[&[f32]], &mut [T]) + Sync),
-) -> Result<()> {
-    out.resize(rows.min(*left) * row, T::default());
-    let mut at = 0;
-    while at < out.len() {
-        let made = from.next(&mut out[at..], row, convert)?;
-        assert!(made > 0, "rows end before the picture does");
-        at += made * row;
-        *left -= made;
-    }
-    Ok(())
 }

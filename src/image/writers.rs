@@ -11,7 +11,7 @@ use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16, RGBA8, RGB
 use tiff::encoder::{TiffEncoder, TiffKind, TiffValue};
 use tiff::tags::Tag;
 
-use super::rows::Sampled;
+use super::rows::{Sample, Sampled};
 use super::{Compression, EncodeOptions, Format, Header, Rows};
 use crate::Error;
 
@@ -91,16 +91,16 @@ fn png(
     let mut writer = file.stream_writer_with_size(1 << 20).map_err(self::encoder)?;
     let handful = sampled.handful();
     if sampled.layout.sixteen {
-        let mut samples = Vec::new();
-        while let () = sampled.sixteen(handful, &mut samples)?
+        let mut samples = Vec::<u16>::new();
+        while let () = sampled.read(handful, &mut samples)?
             && !samples.is_empty()
         {
             samples.iter_mut().for_each(|sample| *sample = sample.to_be());
             writer.write_all(bytemuck::cast_slice(&samples)).map_err(self::encoder)?;
         }
     } else {
-        let mut samples = Vec::new();
-        while let () = sampled.eight(handful, &mut samples)?
+        let mut samples = Vec::<u8>::new();
+        while let () = sampled.read(handful, &mut samples)?
             && !samples.is_empty()
         {
             writer.write_all(&samples).map_err(self::encoder)?;
@@ -126,61 +126,36 @@ fn strips<K: TiffKind>(
     encoder: TiffEncoder<impl Write + Seek, K>,
 ) -> Result<(), Failure> {
     match (sampled.layout.channels, sampled.layout.sixteen) {
-        (1, false) => eight_bit_strips::<Gray8, K>(header, sampled, encoder),
-        (3, false) => eight_bit_strips::<RGB8, K>(header, sampled, encoder),
-        (_, false) => eight_bit_strips::<RGBA8, K>(header, sampled, encoder),
-        (1, true) => sixteen_bit_strips::<Gray16, K>(header, sampled, encoder),
-        (3, true) => sixteen_bit_strips::<RGB16, K>(header, sampled, encoder),
-        (_, true) => sixteen_bit_strips::<RGBA16, K>(header, sampled, encoder),
+        (1, false) => strips_of::<Gray8, K>(header, sampled, encoder),
+        (3, false) => strips_of::<RGB8, K>(header, sampled, encoder),
+        (_, false) => strips_of::<RGBA8, K>(header, sampled, encoder),
+        (1, true) => strips_of::<Gray16, K>(header, sampled, encoder),
+        (3, true) => strips_of::<RGB16, K>(header, sampled, encoder),
+        (_, true) => strips_of::<RGBA16, K>(header, sampled, encoder),
     }
 }
 
-fn eight_bit_strips<C: ColorType<Inner = u8>, K: TiffKind>(
+fn strips_of<C: ColorType<Inner: Sample>, K: TiffKind>(
     header: &Header,
     sampled: &mut Sampled<impl Rows>,
-    encoder: TiffEncoder<impl Write + Seek, K>,
-) -> Result<(), Failure> {
-    let (handful, mut samples) = (sampled.handful(), Vec::new());
-    write_strips::<C, K>(header, encoder, sampled.layout.channels, handful, |strip| {
-        sampled.eight(handful, &mut samples)?;
-        strip(&samples)
-    })
-}
-
-fn sixteen_bit_strips<C: ColorType<Inner = u16>, K: TiffKind>(
-    header: &Header,
-    sampled: &mut Sampled<impl Rows>,
-    encoder: TiffEncoder<impl Write + Seek, K>,
-) -> Result<(), Failure> {
-    let (handful, mut samples) = (sampled.handful(), Vec::new());
-    write_strips::<C, K>(header, encoder, sampled.layout.channels, handful, |strip| {
-        sampled.sixteen(handful, &mut samples)?;
-        strip(&samples)
-    })
-}
-
-/// Writes the strips that `next` makes, one per call.
-fn write_strips<C: ColorType, K: TiffKind>(
-    header: &Header,
     mut encoder: TiffEncoder<impl Write + Seek, K>,
-    channels: usize,
-    rows: usize,
-    mut next: impl FnMut(&mut dyn FnMut(&[C::Inner]) -> Result<(), Failure>) -> Result<(), Failure>,
 ) -> Result<(), Failure>
 where
     [C::Inner]: TiffValue,
 {
+    let (handful, mut samples) = (sampled.handful(), Vec::new());
     let mut image = encoder.new_image::<C>(header.width as u32, header.height as u32).map_err(self::encoder)?;
-    image.rows_per_strip(rows as u32).map_err(self::encoder)?;
+    image.rows_per_strip(handful as u32).map_err(self::encoder)?;
     if let Some(icc) = header.icc_for(Format::Tiff) {
         image.encoder().write_tag(Tag::IccProfile, icc).map_err(self::encoder)?;
     }
-    if channels == 4 {
+    if sampled.layout.channels == 4 {
         // TIFF 6.0, section 18: colours are not multiplied by opacity.
         image.encoder().write_tag(Tag::ExtraSamples, &[2u16][..]).map_err(self::encoder)?;
     }
     while image.next_strip_sample_count() > 0 {
-        next(&mut |samples| image.write_strip(samples).map_err(self::encoder))?;
+        sampled.read(handful, &mut samples)?;
+        image.write_strip(&samples).map_err(self::encoder)?;
     }
     image.finish().map_err(self::encoder)
 }
@@ -220,7 +195,7 @@ impl<R: Rows> ImageBuffer for &Asked<'_, R> {
         if y >= *first + made && failure.is_none() {
             *first += made;
             let handful = sampled.handful();
-            if let Err(error) = sampled.eight(handful, samples) {
+            if let Err(error) = sampled.read(handful, samples) {
                 *failure = Some(error);
             }
             made = samples.len() / row;
@@ -268,8 +243,8 @@ fn jpeg<R: Rows>(header: &Header, quality: u8, sampled: Sampled<R>, out: impl Wr
 
 /// For encoders that take all samples at once: 8 bits.
 fn whole(header: &Header, sampled: &mut Sampled<impl Rows>, encoder: impl ImageEncoder) -> Result<(), Failure> {
-    let mut samples = Vec::new();
-    sampled.eight(header.height, &mut samples)?;
+    let mut samples = Vec::<u8>::new();
+    sampled.read(header.height, &mut samples)?;
     let colour = match sampled.layout.channels {
         1 => ExtendedColorType::L8,
         2 => ExtendedColorType::La8,

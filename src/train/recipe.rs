@@ -167,7 +167,7 @@ impl Recipe {
                     return bad("data.rescale", "at least one factor");
                 }
                 if let Some(degrade) = degrade {
-                    degrade.check().map_err(|e| Error::input(format!("data.{e}")))?;
+                    degrade.check()?;
                 }
             }
             DataSpec::Idx { .. } | DataSpec::Csv { .. } | DataSpec::Spirals { .. } | DataSpec::Digits { .. } => {}

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch;
 use crate::image::resize::Kernel;
-use crate::{Error, Result};
+use crate::{Error, Result, ranges};
 pub(super) use stage::Stage;
 
 /// How pictures are degraded. Stages happen in the order of the fields, each with its own probability.
@@ -154,54 +154,32 @@ impl Default for Jpeg {
 const DEGRADE_STREAM: u32 = 0x4445_4752;
 
 impl Degradation {
-    /// Checks shares and ranges; the error names the key.
+    /// Checks every number by the table of ranges, then what depends on several of them.
     ///
     /// # Errors
-    /// At the first that is wrong.
+    /// At the first that is wrong, naming its key in a recipe.
     pub fn check(&self) -> Result<()> {
+        const SECTION: &str = "data.degrade";
+        let written = serde_json::to_value(self).map_err(|error| Error::key(SECTION, error.to_string()))?;
+        ranges::check(&written, SECTION)?;
+        let wrong = |key: &str, why: String| Err(Error::key(format!("{SECTION}.{key}"), why));
         let Degradation { blur, resize, sharpen, noise, jpeg, .. } = self;
-        let share = |(key, value): (&str, f32)| match (0.0..=1.0).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::input(format!("degrade.{key} = {value}: needs 0 to 1"))),
-        };
-        let shares = [
-            ("clean", self.clean),
-            ("twice", self.twice),
-            ("blur.probability", blur.probability),
-            ("blur.anisotropic", blur.anisotropic),
-            ("blur.sinc", blur.sinc),
-            ("sharpen.probability", sharpen.probability),
-            ("noise.probability", noise.probability),
-            ("noise.grey", noise.grey),
-            ("noise.poisson", noise.poisson),
-            ("jpeg.probability", jpeg.probability),
-            ("jpeg.subsampled", jpeg.subsampled),
+        let bounds = [
+            ("blur.sigma", blur.sigma),
+            ("resize.between", resize.between),
+            ("sharpen.amount", sharpen.amount),
+            ("sharpen.sigma", sharpen.sigma),
+            ("noise.sigma", noise.sigma),
+            ("jpeg.quality", jpeg.quality.map(f32::from)),
         ];
-        shares.into_iter().try_for_each(share)?;
-        let range = |(key, [low, high], least, most): (&str, [f32; 2], f32, f32)| match low >= least
-            && low <= high
-            && high <= most
-        {
-            true => Ok(()),
-            false => Err(Error::input(format!(
-                "degrade.{key} = [{low}, {high}]: needs {least} <= lowest <= highest <= {most}"
-            ))),
-        };
-        let ranges = [
-            ("blur.sigma", blur.sigma, 0.1, 20.0),
-            ("resize.between", resize.between, 0.25, 8.0),
-            ("sharpen.amount", sharpen.amount, 0.0, 5.0),
-            ("sharpen.sigma", sharpen.sigma, 0.1, 20.0),
-            ("noise.sigma", noise.sigma, 0.0, 255.0),
-            ("jpeg.quality", jpeg.quality.map(f32::from), 1.0, 100.0),
-        ];
-        ranges.into_iter().try_for_each(range)?;
-        if blur.anisotropic + blur.sinc > 1.0 {
-            return Err(Error::input("degrade.blur: anisotropic and sinc are shares of one whole; lower one"));
+        if let Some((key, [low, high])) = bounds.into_iter().find(|(_, [low, high])| low > high) {
+            return wrong(key, format!("the lowest, {low}, is above the highest, {high}; put it first"));
         }
-        let weights = resize.weights().map(|(_, weight)| weight);
-        if weights.iter().any(|w| !(0.0..=1e6).contains(w)) || weights.iter().sum::<f32>() <= 0.0 {
-            return Err(Error::input("degrade.resize: weights of kernels are at least 0, one of them above"));
+        if blur.anisotropic + blur.sinc > 1.0 {
+            return wrong("blur", "anisotropic and sinc are shares of one whole; lower one".into());
+        }
+        if resize.weights().iter().all(|(_, weight)| *weight == 0.0) {
+            return wrong("resize", "all weights of kernels are 0; raise one".into());
         }
         Ok(())
     }
