@@ -20,6 +20,7 @@ pub mod colour;
 mod decode;
 mod encode;
 mod format;
+mod ifd;
 mod picture;
 mod plane;
 pub mod protocol;

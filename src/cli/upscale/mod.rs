@@ -66,7 +66,7 @@ pub struct Arguments {
     /// Refuse pictures with more pixels
     #[arg(long, default_value_t = DecodeOptions::default().max_pixels, value_name = "PIXELS")]
     max_pixels: u64,
-    /// Take the first frame of an animation instead of refusing it
+    /// Take the first frame of an animation, or the first of several pages, instead of refusing it
     #[arg(long)]
     first_frame: bool,
 }

@@ -4,13 +4,15 @@
 //! file | stream --source--> bytes --kind--> decoder, supervised --> Bitmap --> Picture
 //! ```
 
+mod jpeg;
 mod kind;
 mod source;
 mod supervise;
+mod tiff;
 
 use super::{Bitmap, Picture};
 use crate::Error;
-use ::image::codecs::{bmp, gif, jpeg, png, pnm, tiff, webp};
+use ::image::codecs::{self, bmp, gif, png, pnm, webp};
 use ::image::metadata::Orientation;
 use ::image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageFormat, Limits};
 use kind::READ;
@@ -25,7 +27,8 @@ pub struct DecodeOptions {
     /// Pictures with more pixels are refused before memory is taken for them, and so are files that go on after what so many
     /// pixels can need. 2^28 (16384 x 16384) by default.
     pub max_pixels: u64,
-    /// Take the first frame of an animated GIF, WebP or PNG, with a warning, instead of refusing the file.
+    /// Take the first frame of an animated GIF, WebP or PNG, or the first page of a TIFF, with a warning, instead of refusing
+    /// the file.
     pub first_frame: bool,
     /// Refuse a file that is cut short where its decoder would go on with a warning: ground truth is whole.
     pub whole: bool,
@@ -117,38 +120,50 @@ fn supervised(bytes: Vec<u8>, name: &Path, options: &DecodeOptions) -> crate::Re
     decoded.map_err(|message| Error::input(format!("{}: {message}", name.display())))
 }
 
+/// What a format's reader gives.
+struct Decoded {
+    /// As it is stored.
+    image: DynamicImage,
+    /// How it is to be turned.
+    orientation: Orientation,
+    /// Whether the file stores places in a list of colours.
+    palette: bool,
+    icc: Option<Vec<u8>>,
+    exif: Option<Vec<u8>>,
+    warnings: Vec<String>,
+}
+
 fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Bitmap, Message> {
     let format = match kind(bytes) {
         Kind::Read(format) => format,
         Kind::Foreign(name, remedy) => return Err(format!("{name} pictures are not read: {remedy}")),
         Kind::Unknown => return Err(format!("not a picture of a known format ({READ})")),
     };
-    let mut limits = Limits::default();
-    // Twice the largest pixel (RGBA, 16 bits): the picture itself, and what a codec keeps beside it.
-    limits.max_alloc = Some(options.max_pixels.saturating_mul(16));
-    let reader = Cursor::new(bytes);
+    let decoded = match format {
+        ImageFormat::Tiff => tiff::decode(bytes, options)?,
+        format => decode_other(format, bytes, options)?,
+    };
+    let Decoded { mut image, mut orientation, palette, icc, exif, warnings } = decoded;
+    let exif = exif.map(|exif| reset_orientation(exif, &mut orientation));
+    image.apply_orientation(orientation);
+    let colour = image.color();
+    let mut picture = Bitmap::from_dynamic(image)
+        .ok_or_else(|| format!("{colour:?} samples are not read: convert the file to 8 or 16 bits per channel"))?;
+    (picture.exif, picture.warnings) = (exif, warnings);
+    if palette {
+        // A palette says nothing about channels: grey if all colours in use are.
+        picture.collapse_equal_colours();
+    }
+    attach_profile(&mut picture, icc);
+    Ok(picture)
+}
+
+/// Every format but TIFF.
+fn decode_other(format: ImageFormat, bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Message> {
     let explain = |error: ::image::ImageError| explain(&error, options);
     let mut warnings = Vec::new();
-    let (mut decoder, animated): (Box<dyn ImageDecoder + '_>, bool) = match format {
-        ImageFormat::Png => {
-            let decoder = png::PngDecoder::with_limits(reader, limits.clone()).map_err(explain)?;
-            let animated = decoder.is_apng().map_err(explain)?;
-            (Box::new(decoder), animated)
-        }
-        ImageFormat::WebP => {
-            let decoder = webp::WebPDecoder::new(reader).map_err(explain)?;
-            let animated = decoder.has_animation();
-            (Box::new(decoder), animated)
-        }
-        ImageFormat::Gif => {
-            (Box::new(gif::GifDecoder::new(reader).map_err(explain)?), gif_is_animated(bytes, &limits, options))
-        }
-        ImageFormat::Jpeg => (Box::new(jpeg::JpegDecoder::new(reader).map_err(explain)?), false),
-        ImageFormat::Bmp => (Box::new(bmp::BmpDecoder::new(reader).map_err(explain)?), false),
-        ImageFormat::Tiff => (Box::new(tiff::TiffDecoder::new(reader).map_err(explain)?), false),
-        ImageFormat::Pnm => (Box::new(pnm::PnmDecoder::new(reader).map_err(explain)?), false),
-        other => return Err(format!("{other:?} pictures are not read ({READ})")),
-    };
+    let joined = if format == ImageFormat::Jpeg { whole_jpeg(bytes, options, &mut warnings)? } else { None };
+    let (mut decoder, animated) = decoder(format, joined.as_deref().unwrap_or(bytes), options)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, options)?;
     if animated {
@@ -165,36 +180,81 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Bitmap, Message> {
     };
     let icc = metadata("ICC profile", decoder.icc_profile());
     let exif = metadata("EXIF data", decoder.exif_metadata());
-    let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let exif = exif.map(|exif| reset_orientation(exif, &mut orientation));
-    // After the metadata: the TIFF decoder, once limited to the size of its pixels, drops profiles larger than they are.
-    decoder.set_limits(limits).map_err(explain)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    decoder.set_limits(limits(options)).map_err(explain)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(explain)?;
-    image.apply_orientation(orientation);
-    if format == ImageFormat::Gif && image.as_rgba8().is_some_and(|image| image.pixels().all(|p| p.0[3] == 255)) {
-        // Its decoder always adds alpha; all opaque, it is none.
-        image = image.to_rgb8().into();
-    }
-    let colour = image.color();
-    let mut picture = Bitmap::from_dynamic(image)
-        .ok_or_else(|| format!("{colour:?} samples are not read: convert the file to 8 or 16 bits per channel"))?;
-    (picture.exif, picture.warnings) = (exif, warnings);
-    if format == ImageFormat::Jpeg && is_cut_short(bytes) {
-        if options.whole {
-            return Err(CUT.to_owned());
+    if let Some(rgba) = image.as_rgba8() {
+        let all = |opacity: u8| rgba.pixels().all(|pixel| pixel.0[3] == opacity);
+        let opaque = match format {
+            // Its decoder always adds alpha; all opaque, it is none.
+            ImageFormat::Gif => all(255),
+            // Programs that have no use for the fourth byte leave it 0, and show such pictures opaque.
+            ImageFormat::Bmp => all(0),
+            _ => false,
+        };
+        if opaque {
+            image = image.to_rgb8().into();
         }
-        picture.warnings.push(CUT.to_owned());
     }
-    if has_palette(format, bytes) {
-        // A palette says nothing about channels: grey if all colours in use are.
-        picture.collapse_equal_colours();
+    Ok(Decoded { image, orientation, palette: has_palette(format, bytes), icc, exif, warnings })
+}
+
+fn limits(options: &DecodeOptions) -> Limits {
+    let mut limits = Limits::default();
+    // Twice the largest pixel (RGBA, 16 bits): the picture itself, and what a codec keeps beside it.
+    limits.max_alloc = Some(options.max_pixels.saturating_mul(16));
+    limits
+}
+
+/// The decoder of a format, and whether there is an animation.
+fn decoder<'a>(
+    format: ImageFormat,
+    bytes: &'a [u8],
+    options: &DecodeOptions,
+) -> Result<(Box<dyn ImageDecoder + 'a>, bool), Message> {
+    let (reader, limits) = (Cursor::new(bytes), limits(options));
+    let explain = |error: ::image::ImageError| explain(&error, options);
+    Ok(match format {
+        ImageFormat::Png => {
+            let decoder = png::PngDecoder::with_limits(reader, limits).map_err(explain)?;
+            let animated = decoder.is_apng().map_err(explain)?;
+            (Box::new(decoder), animated)
+        }
+        ImageFormat::WebP => {
+            let decoder = webp::WebPDecoder::new(reader).map_err(explain)?;
+            let animated = decoder.has_animation();
+            (Box::new(decoder), animated)
+        }
+        ImageFormat::Gif => {
+            (Box::new(gif::GifDecoder::new(reader).map_err(explain)?), gif_is_animated(bytes, &limits, options))
+        }
+        ImageFormat::Jpeg => (Box::new(codecs::jpeg::JpegDecoder::new(reader).map_err(explain)?), false),
+        ImageFormat::Bmp => (Box::new(bmp::BmpDecoder::new(reader).map_err(explain)?), false),
+        ImageFormat::Pnm => (Box::new(pnm::PnmDecoder::new(reader).map_err(explain)?), false),
+        other => return Err(format!("{other:?} pictures are not read ({READ})")),
+    })
+}
+
+/// Looks whether all of a JPEG is there; returns it in one scan where its channels come apart.
+fn whole_jpeg(bytes: &[u8], options: &DecodeOptions, warnings: &mut Vec<String>) -> Result<Option<Vec<u8>>, Message> {
+    let jpeg::Inspected { state, joined } = jpeg::inspect(bytes, options)?;
+    let what = match state {
+        jpeg::State::Whole => return Ok(joined),
+        jpeg::State::Cut => CUT,
+        jpeg::State::Damaged => DAMAGED,
+    };
+    if options.whole {
+        return Err(what.to_owned());
     }
-    attach_profile(&mut picture, icc);
-    Ok(picture)
+    warnings.push(what.to_owned());
+    Ok(joined)
 }
 
 /// Of a file whose decoder goes on without the rest.
 const CUT: &str = "the file is cut short: the lower part of the picture may be missing";
+
+/// Of a file whose decoder goes on, whatever stands there.
+const DAMAGED: &str = "the file is damaged: parts of the picture may be wrong";
 
 fn explain(error: &::image::ImageError, options: &DecodeOptions) -> Message {
     match error {
@@ -223,13 +283,6 @@ fn gif_is_animated(bytes: &[u8], limits: &Limits, options: &DecodeOptions) -> bo
     check_size(width, height, options).is_ok()
         && decoder.set_limits(limits.clone()).is_ok()
         && decoder.into_frames().nth(1).is_some_and(|frame| frame.is_ok())
-}
-
-/// Whether a JPEG's last scan has no end marker, which its decoder forgives, filling with grey. Neither marker occurs inside
-/// a scan's data.
-fn is_cut_short(jpeg: &[u8]) -> bool {
-    let last = |marker: [u8; 2]| jpeg.windows(2).rposition(|pair| pair == marker);
-    last([0xff, 0xd9]) < last([0xff, 0xda])
 }
 
 /// The EXIF block from its TIFF header on, its orientation reset. Some WebP writers put JPEG's marker before it, which

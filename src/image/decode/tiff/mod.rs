@@ -1,0 +1,140 @@
+//! TIFF: what samples mean is told by the directory and decided here; the decoder decompresses.
+//!
+//! ```text
+//! directory --Layout--> plain directories --tiff--> samples --colours--> grey or RGB, with or without opacity
+//! ```
+
+mod colours;
+mod layout;
+
+use super::super::ifd::{Directory, Numbers};
+use super::{DecodeOptions, Decoded, Message};
+use ::image::metadata::Orientation;
+use colours::Sample;
+use layout::{Layout, tag};
+use std::io::Cursor;
+use tiff::decoder::{Decoder, DecodingResult, Limits};
+
+/// Reads the picture of a TIFF file, or the first of several if that is asked for.
+///
+/// # Errors
+/// In words, without the file's name.
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Message> {
+    let damaged = || "damaged or cut short: it has no directory".to_owned();
+    let numbers = Numbers::of(bytes).ok_or_else(damaged)?;
+    let pages = pages(bytes, &numbers);
+    let directory = pages.first().ok_or_else(damaged)?;
+    let mut warnings = Vec::new();
+    if pages.len() > 1 {
+        let count = pages.len();
+        if !options.first_frame {
+            return Err(format!(
+                "holds {count} pages, not one picture: extract them to files, or take the first (--first-frame)"
+            ));
+        }
+        warnings.push(format!("holds {count} pages: only the first was read"));
+    }
+    let layout = Layout::new(bytes, &numbers, directory, options)?;
+    let mut plain = Vec::new();
+    let room = plain.try_reserve_exact(bytes.len() + (1 << 16));
+    room.map_err(|_| "no memory to decode it".to_owned())?;
+    plain.extend_from_slice(bytes);
+    layout.simplify(&mut plain, &numbers, directory)?;
+    let palette = if layout.photometric == 3 { Some(palette(bytes, &numbers, directory, &layout)?) } else { None };
+    let image = if layout.bits <= 8 {
+        colours::picture(&layout, samples::<u8>(&layout, plain, options)?, palette.as_deref(), &mut warnings)?
+    } else {
+        colours::picture(&layout, samples::<u16>(&layout, plain, options)?, None, &mut warnings)?
+    };
+    let turned = directory.field(tag::ORIENTATION).and_then(|field| numbers.values(bytes, field)?.first().copied());
+    let orientation = turned.and_then(|turned| Orientation::from_exif(u8::try_from(turned).ok()?));
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    let icc = directory.field(tag::PROFILE).map(|field| field.content(bytes).to_vec());
+    Ok(Decoded { image, orientation, palette: palette.is_some(), icc, exif: None, warnings })
+}
+
+/// The directories of full pictures: neither thumbnails nor masks.
+fn pages(bytes: &[u8], numbers: &Numbers) -> Vec<Directory> {
+    let (mut pages, mut seen) = (Vec::new(), Vec::new());
+    let mut at = numbers.first(bytes).unwrap_or(0);
+    while at != 0 && !seen.contains(&at) && seen.len() < 1 << 12 {
+        seen.push(at);
+        let Some(directory) = numbers.directory(bytes, at) else { break };
+        at = directory.next;
+        let kind = directory.field(tag::SUBFILE).and_then(|field| numbers.values(bytes, field)?.first().copied());
+        if kind.unwrap_or(0) & 0b101 == 0 && directory.field(tag::WIDTH).is_some() {
+            pages.push(directory);
+        }
+    }
+    pages
+}
+
+/// The colours that samples are places of: red, green and blue of 8 bits.
+fn palette(bytes: &[u8], numbers: &Numbers, directory: &Directory, layout: &Layout) -> Result<Vec<[u8; 3]>, Message> {
+    let list = directory.field(tag::COLOURS).and_then(|field| numbers.values(bytes, field)).unwrap_or_default();
+    let count = 1 << layout.bits;
+    if layout.bits > 8 || list.len() < 3 * count {
+        return Err("damaged: its list of colours is too short".into());
+    }
+    // Some writers put 8 bits where 16 belong.
+    let shift = if list.iter().any(|&value| value > 255) { 8 } else { 0 };
+    Ok((0..count).map(|i| [0, 1, 2].map(|channel| (list[channel * count + i] >> shift) as u8)).collect())
+}
+
+/// All samples, pixel after pixel, as numbers of their own bits.
+fn samples<T: Sample>(layout: &Layout, plain: Vec<u8>, options: &DecodeOptions) -> Result<Vec<T>, Message> {
+    let most = usize::try_from(options.max_pixels.saturating_mul(16)).unwrap_or(usize::MAX);
+    let mut limits = Limits::default();
+    (limits.decoding_buffer_size, limits.intermediate_buffer_size, limits.ifd_value_size) = (most, most, most);
+    let explain = |error: tiff::TiffError| match error {
+        tiff::TiffError::LimitsExceeded => {
+            format!("needs more memory than a picture of {} pixels may take", options.max_pixels)
+        }
+        error => format!("damaged or cut short: {error}"),
+    };
+    let mut decoder = Decoder::new(Cursor::new(plain)).map_err(explain)?.with_limits(limits);
+    let (width, height, channels) = (layout.width as usize, layout.height as usize, layout.samples);
+    let mut all = Vec::new();
+    all.try_reserve_exact(width * height * channels).map_err(|_| "no memory to decode it".to_owned())?;
+    all.resize(width * height * channels, T::default());
+    let (planes, together) = if layout.planar { (channels, 1) } else { (1, channels) };
+    for plane in 0..planes {
+        if plane > 0 {
+            decoder.next_image().map_err(explain)?;
+        }
+        let [across, down] = {
+            let (width, height) = decoder.chunk_dimensions();
+            [width as usize, height as usize]
+        };
+        let columns = width.div_ceil(across);
+        for nth in 0..columns * height.div_ceil(down) {
+            // Whole tiles, one by one: taken row by row, the end of LZW data gets lost in the decoder.
+            let (left, top) = (nth % columns * across, nth / columns * down);
+            let stored = decoder.chunk_data_dimensions(nth as u32).0 as usize * together;
+            let read = decoder.read_chunk(nth as u32).map_err(explain)?;
+            let samples = match (layout.bits, read) {
+                (8 | 16, read) => T::direct(read),
+                (bits, DecodingResult::U8(bytes)) => Some(unpack(&bytes, stored, bits)),
+                _ => None,
+            };
+            let samples = samples.ok_or("damaged: its samples are of another kind than it says")?;
+            let shown = across.min(width - left);
+            for (line, y) in samples.chunks_exact(stored).zip(top..height) {
+                let out = &mut all[(y * width + left) * channels..][..shown * channels];
+                let pixels = out.chunks_exact_mut(channels).zip(line.chunks_exact(together));
+                pixels.for_each(|(pixel, samples)| pixel[plane..plane + together].copy_from_slice(samples));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Samples that stand bit after bit; each row, of so many, begins with a byte of its own.
+fn unpack<T: Sample>(bytes: &[u8], row: usize, bits: u32) -> Vec<T> {
+    let stride = (row * bits as usize).div_ceil(8);
+    let sample = |line: &[u8], nth: usize| {
+        let bit = |at: usize| u32::from(line[at / 8] >> (7 - at % 8) & 1);
+        T::of((nth * bits as usize..(nth + 1) * bits as usize).fold(0, |number, at| number << 1 | bit(at)))
+    };
+    bytes.chunks_exact(stride).flat_map(|line| (0..row).map(move |nth| sample(line, nth))).collect()
+}
