@@ -22,8 +22,8 @@ fn steps(criterion: &mut Criterion) {
             for (tensor, values) in &program.inputs {
                 executor.write(id, *tensor, values).expect("inputs fit");
             }
-            if !plan.layout.is_empty() {
-                executor.write_state(Arena::Parameters, &program.parameters(&plan.layout)).expect("parameters fit");
+            if !plan.layout().is_empty() {
+                executor.write_state(Arena::Parameters, &program.parameters(plan.layout())).expect("parameters fit");
             }
             let mut clock = Clock { learning_rate: workload.learning_rate(), loss_scale: 1.0, ..Clock::default() };
             criterion.bench_function(&format!("{} {name}", workload.name()), |bencher| {

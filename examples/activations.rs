@@ -57,7 +57,7 @@ fn learn(device: &Device, bend: Activation, steps: u32) -> Result<(Vec<f64>, Vec
     // A learning rate of 0 leaves the weights where they are; the gradients are there to be read.
     program.run(1, 0.0)?;
     let gradients = program.executor.read_state(Arena::Gradients)?;
-    let weights = program.plan.layout.parameters.iter().filter(|p| p.name.ends_with("weight"));
+    let weights = program.plan.layout().segments(Arena::Parameters).iter().filter(|p| p.name.ends_with("weight"));
     let norm = |values: &[f32]| values.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
     let norms = weights.map(|p| norm(&gradients[p.offset..][..p.shape.len()])).collect();
     program.run(steps, 0.05)?;

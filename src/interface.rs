@@ -164,6 +164,9 @@ pub struct Value {
     pub deviation: f64,
 }
 
+/// Most values that may go in or come out of a network of rows: each has a name, which takes some 50 bytes.
+const MOST_NAMED: usize = 1 << 20;
+
 impl Interface {
     /// What a declaration alone tells: pictures from 0 to 1, or plain numbers by their places.
     ///
@@ -180,7 +183,14 @@ impl Interface {
                 }
             }
             Input::Rows(_) | Input::Image(_) => {
-                let values = (0..network.outputs()?).map(|i| Value::plain(i.to_string()));
+                let (takes, gives) = (network.input().width(), network.outputs()?);
+                if takes.max(gives) > MOST_NAMED {
+                    let why = format!(
+                        "takes {takes} values and gives {gives}; each has a name, and {MOST_NAMED} are the most"
+                    );
+                    return Err(Error::key("network", why));
+                }
+                let values = (0..gives).map(|i| Value::plain(i.to_string()));
                 Interface { input: InputSpec::of(network), output: OutputSpec::Values { columns: values.collect() } }
             }
         })

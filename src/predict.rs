@@ -94,7 +94,7 @@ impl Predictor {
         let plan = Arc::new(Plan::new(&graph, Options::default())?);
         if self.plans.len() == PLANS {
             let oldest = self.plans.remove(0);
-            self.executor.unload(oldest.plan);
+            self.executor.unload(oldest.plan)?;
         }
         let plan = self.executor.load(plan)?;
         if self.plans.is_empty() {
@@ -102,13 +102,6 @@ impl Predictor {
         }
         self.plans.push(Loaded { batch, size, plan, input, output });
         Ok(self.plans.len() - 1)
-    }
-
-    /// Frees all plans; the next run loads what it needs.
-    pub fn forget(&mut self) {
-        for loaded in self.plans.drain(..) {
-            self.executor.unload(loaded.plan);
-        }
     }
 
     fn write_state(&mut self) -> Result<()> {

@@ -44,7 +44,7 @@ impl Build {
     fn verify(mut self, y: TensorId, wanted: &[TensorId]) {
         let claim = Claim::new(self.graph, self.inputs, y, wanted, &mut self.draw);
         if let Err(why) = claim.verify() {
-            let ops: Vec<Op> = claim.graph.nodes.iter().map(|n| n.op).collect();
+            let ops: Vec<Op> = claim.graph.nodes().iter().map(|n| n.op).collect();
             panic!("{ops:?}: {why}");
         }
     }

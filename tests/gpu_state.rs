@@ -56,10 +56,10 @@ fn updated(
     first: u32,
 ) -> Vec<Vec<f32>> {
     let plan = load(executor, graph, options);
-    let layout = wgrad::graph::Plan::new(graph, options).unwrap().layout;
+    let layout = wgrad::graph::Plan::new(graph, options).unwrap().layout().clone();
     let mut noise = Noise(5);
     let mut start = vec![0.0; layout.len(Arena::Parameters)];
-    for segment in &layout.parameters {
+    for segment in layout.segments(Arena::Parameters) {
         start[segment.offset..][..segment.shape.len()].copy_from_slice(&noise.values(segment.shape.len()));
     }
     executor.write_state(Arena::Parameters, &start).unwrap();

@@ -45,7 +45,7 @@ fn train(options: GpuOptions) -> Option<(usize, String, Vec<u32>)> {
     let id = gpu.load(Arc::clone(&plan)).unwrap();
     gpu.write(id, x, &values(1, 8192)).unwrap();
     gpu.write(id, t, &values(2, 8192)).unwrap();
-    gpu.write_state(Arena::Parameters, &values(3, plan.layout.len(Arena::Parameters))).unwrap();
+    gpu.write_state(Arena::Parameters, &values(3, plan.layout().len(Arena::Parameters))).unwrap();
     let clock = |step| Clock { step, learning_rate: 0.1, loss_scale: 1.0, ..Clock::default() };
     gpu.run(id, &[clock(1), clock(2), clock(3)]).unwrap();
     assert!(gpu.losses().unwrap().iter().all(|loss| loss.is_finite()));

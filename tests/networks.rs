@@ -111,7 +111,7 @@ fn train(network: &Network, executor: &mut dyn Executor, options: Options, steps
     let id = executor.load(plan.clone()).unwrap();
     let mut draw = Draw::new(5);
     let mut draw = |n: usize, scale: f64| (0..n).map(|_| (scale * draw.value()) as f32).collect::<Vec<f32>>();
-    let state = draw(plan.layout.len(Arena::Parameters), 0.15);
+    let state = draw(plan.layout().len(Arena::Parameters), 0.15);
     executor.write_state(Arena::Parameters, &state).unwrap();
     for (tensor, scale) in [(network.x, 0.5), (network.t, 0.5)] {
         executor.write(id, tensor, &draw(network.graph.shape(tensor).len(), scale)).unwrap();
@@ -151,12 +151,12 @@ fn agree_on_the_gpu(network: &Network) {
     let Some(mut device) = support::gpu::open() else { return };
     let before = device.allocated();
     let plan = Plan::new(&network.graph, Options::default()).unwrap();
-    let (bytes, buffers) = (plan.bytes(), plan.slots.len() + plan.arenas.len());
+    let (bytes, buffers) = (plan.bytes(), plan.slots().len() + plan.arenas().len());
     let id = device.load(Arc::new(plan)).unwrap();
     let held = device.allocated() - before - device.overhead(id).unwrap();
     // Each buffer is a multiple of 16 bytes.
     assert!((bytes..bytes + 16 * buffers as u64).contains(&held), "{held} bytes, {bytes} foretold");
-    device.unload(id);
+    device.unload(id).unwrap();
 }
 
 proptest! {
@@ -254,7 +254,7 @@ fn a_tile_equals_its_part_of_the_whole_bit_for_bit() {
             let plan = Arc::new(Plan::new(&g, Options::default()).unwrap());
             let id = cpu.load(plan.clone()).unwrap();
             let mut draw = Draw::new(9);
-            let state: Vec<f32> = (0..plan.layout.len(Arena::Parameters)).map(|_| draw.value() as f32).collect();
+            let state: Vec<f32> = (0..plan.layout().len(Arena::Parameters)).map(|_| draw.value() as f32).collect();
             cpu.write_state(Arena::Parameters, &state).unwrap();
             cpu.write(id, input, x).unwrap();
             cpu.run(id, &[clock(1, 0.0)]).unwrap();

@@ -76,8 +76,8 @@ impl Program {
         let plan = Arc::new(Plan::new(graph, Options::default())?);
         let mut executor = device.executor()?;
         let id = executor.load(plan.clone())?;
-        if plan.arenas.contains(&Arena::Parameters) {
-            executor.write_state(Arena::Parameters, &initial(graph, &plan.layout, seed).parameters)?;
+        if plan.arenas().contains(&Arena::Parameters) {
+            executor.write_state(Arena::Parameters, &initial(graph, plan.layout(), seed).parameters)?;
         }
         Ok(Program { executor, plan, id, step: 0 })
     }

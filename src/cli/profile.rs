@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
     recipe.precision = device.precision();
     let (plan, times) = train::profile(&recipe, &device, arguments.steps, &mut Silent)?;
     let total: f64 = times.iter().sum();
-    let steps = plan.steps.iter().zip(&times).map(|(step, &time)| {
+    let steps = plan.steps().iter().zip(&times).map(|(step, &time)| {
         let operator = format!("{:?}", step.op);
         let end = operator.find(['(', ' ', '{']).unwrap_or(operator.len());
         (step.label.clone(), operator[..end].to_string(), time, 2.0 * plan.step_macs(step) as f64 / time)

@@ -23,8 +23,8 @@ use std::mem::take;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::executor::{Executor, PlanId};
-use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
+use crate::executor::{Executor, Ledger, PlanId};
+use crate::graph::{Arena, Clock, Place, Plan, Store, TensorId};
 use crate::{Error, Result, memory};
 use parallel::Lanes;
 pub use real::Real;
@@ -35,8 +35,7 @@ const SMALL: u64 = 1 << 19;
 
 /// The CPU as an [`Executor`].
 pub struct Cpu<T: Real> {
-    plans: Vec<Option<Loaded<T>>>,
-    layout: Option<Layout>,
+    ledger: Ledger<Loaded<T>>,
     arenas: [Vec<T>; 6],
     stores: sample::Stores,
     lanes: Lanes<T>,
@@ -57,8 +56,7 @@ struct Loaded<T> {
 impl<T: Real> Default for Cpu<T> {
     fn default() -> Self {
         Cpu {
-            plans: Vec::new(),
-            layout: None,
+            ledger: Ledger::default(),
             arenas: Default::default(),
             stores: Default::default(),
             lanes: Default::default(),
@@ -103,21 +101,28 @@ impl<T: Real> Cpu<T> {
         self.pool.as_ref().map_or_else(rayon::current_num_threads, rayon::ThreadPool::current_num_threads)
     }
 
-    fn loaded(&self, plan: PlanId) -> Result<&Loaded<T>> {
-        self.plans.get(plan.0).and_then(Option::as_ref).ok_or_else(|| unknown(plan))
-    }
-
     /// A tensor's values unrounded: inputs, state, outputs, and in plans that share no slots everything else.
     ///
     /// # Errors
     /// When the plan gives the tensor no place of its own.
     pub fn values(&self, plan: PlanId, tensor: TensorId) -> Result<Vec<T>> {
-        let loaded = self.loaded(plan)?;
-        let len = loaded.plan.shape(tensor).len();
-        match loaded.plan.places[tensor.0] {
-            Place::Slot(slot) => Ok(loaded.slots[slot][..len].to_vec()),
-            Place::Arena { arena, offset } => Ok(self.arenas[arena as usize][offset..offset + len].to_vec()),
-            Place::Store(_) | Place::Fused => Err(Error::input(format!("{tensor:?} has no values to read"))),
+        let loaded = self.ledger.get(plan)?;
+        match loaded.plan.places.get(tensor.0) {
+            Some(&place @ (Place::Slot(_) | Place::Arena { .. })) => {
+                Ok(self.at(loaded, place, loaded.plan.shape(tensor).len()).to_vec())
+            }
+            Some(Place::Store(_) | Place::Fused) | None => {
+                Err(Error::input(format!("{tensor:?} has no values to read")))
+            }
+        }
+    }
+
+    /// The values of a place that has some.
+    fn at<'a>(&'a self, loaded: &'a Loaded<T>, place: Place, len: usize) -> &'a [T] {
+        match place {
+            Place::Slot(slot) => &loaded.slots[slot][..len],
+            Place::Arena { arena, offset } => &self.arenas[arena as usize][offset..offset + len],
+            Place::Store(_) | Place::Fused => &[],
         }
     }
 
@@ -126,19 +131,23 @@ impl<T: Real> Cpu<T> {
     /// # Errors
     /// When the tensor is neither, or the length differs.
     pub fn set_values(&mut self, plan: PlanId, tensor: TensorId, values: &[T]) -> Result<()> {
-        let loaded = self.plans.get_mut(plan.0).and_then(Option::as_mut).ok_or_else(|| unknown(plan))?;
-        let known = &loaded.plan.tensors[tensor.0];
+        let loaded = self.ledger.get_mut(plan)?;
+        let known = loaded.plan.tensors.get(tensor.0);
+        let Some((&Place::Arena { arena, offset }, known)) = loaded.plan.places.get(tensor.0).zip(known) else {
+            return self.set_input(plan, tensor, values);
+        };
         if values.len() != known.shape.len() {
-            let (name, shape, given) = (&known.name, known.shape, values.len());
-            return Err(Error::input(format!("`{name}` is {shape}; {given} values were given")));
+            let why = format!("is {}; {} values were given", known.shape, values.len());
+            return Err(Error::tensor(&known.name, why));
         }
-        match (known.home, loaded.plan.places[tensor.0]) {
-            (Home::Input, Place::Slot(slot)) => loaded.slots[slot][..values.len()].copy_from_slice(values),
-            (Home::Input, Place::Fused) => {} // nothing reads it
-            (Home::State(..), Place::Arena { arena, offset }) => {
-                self.arenas[arena as usize][offset..offset + values.len()].copy_from_slice(values);
-            }
-            _ => return Err(Error::input(format!("`{}` is neither an input nor state", known.name))),
+        self.arenas[arena as usize][offset..offset + values.len()].copy_from_slice(values);
+        Ok(())
+    }
+
+    fn set_input(&mut self, plan: PlanId, tensor: TensorId, values: &[T]) -> Result<()> {
+        // Nothing reads an input that was fused away.
+        if let Place::Slot(slot) = self.ledger.input(plan, tensor, values.len())? {
+            self.ledger.get_mut(plan)?.slots[slot][..values.len()].copy_from_slice(values);
         }
         Ok(())
     }
@@ -157,19 +166,10 @@ impl<T: Real> Cpu<T> {
             + elements.saturating_mul(size_of::<T>() as u64)
     }
 
-    fn arena(&mut self, arena: Arena) -> Result<&mut Vec<T>> {
-        let used = self.plans.iter().flatten().any(|p| p.plan.arenas.contains(&arena));
-        let state = &mut self.arenas[arena as usize];
-        if used || !state.is_empty() {
-            return Ok(state);
-        }
-        Err(Error::input(format!("no loaded plan has {arena:?}")))
-    }
-
     /// Runs `work` inside the thread pool, so that each parallel operator begins without waking anyone from outside;
     /// on the calling thread when the plan is small.
     fn inside(&mut self, plan: PlanId, work: impl FnOnce(&mut Self) + Send) {
-        let small = self.plans[plan.0].as_ref().is_some_and(|p| p.small);
+        let small = self.ledger.get(plan).is_ok_and(|p| p.small);
         match self.pool.take() {
             Some(pool) => {
                 pool.install(|| work(self));
@@ -181,7 +181,7 @@ impl<T: Real> Cpu<T> {
     }
 
     fn run_step(&mut self, id: PlanId, index: usize, clock: Clock) {
-        let Some(loaded) = self.plans[id.0].as_mut() else { return };
+        let Ok(loaded) = self.ledger.get_mut(id) else { return };
         let plan = &*loaded.plan;
         let step = &plan.steps[index];
         let shared = &mut self.shared[..];
@@ -212,19 +212,13 @@ impl<T: Real> Cpu<T> {
     }
 }
 
-fn unknown(plan: PlanId) -> Error {
-    Error::input(format!("{plan:?} is not loaded"))
-}
-
 impl<T: Real> Executor for Cpu<T> {
     fn name(&self) -> String {
         format!("CPU ({} threads, {})", self.threads(), T::NAME)
     }
 
     fn load(&mut self, plan: Arc<Plan>) -> Result<PlanId> {
-        if self.layout.as_ref().is_some_and(|layout| *layout != plan.layout) {
-            return Err(Error::input("the plan has other parameters than those loaded before"));
-        }
+        self.ledger.admit(&plan)?;
         let threads = self.threads();
         let (mut lane, mut shared) = (0, 0);
         for step in &plan.steps {
@@ -233,7 +227,6 @@ impl<T: Real> Executor for Cpu<T> {
         }
         let held: usize = plan.slots.iter().sum();
         memory::check(self.predicted(&plan, held, lane, shared), self.memory).map_err(|e| e.on("CPU"))?;
-        self.layout = Some(plan.layout.clone());
         for &arena in &plan.arenas {
             self.arenas[arena as usize].resize(plan.layout.len(arena), T::ZERO);
         }
@@ -248,61 +241,45 @@ impl<T: Real> Executor for Cpu<T> {
             slots: plan.slots.iter().map(|&len| vec![T::ZERO; len]).collect(),
             loss: plan.loss(),
             small: plan.macs() + held as u64 + (plan.layout.len(Arena::Parameters) as u64) < SMALL,
-            plan,
+            plan: plan.clone(),
         };
-        self.plans.push(Some(loaded));
-        Ok(PlanId(self.plans.len() - 1))
+        Ok(self.ledger.insert(plan, loaded))
     }
 
-    fn unload(&mut self, plan: PlanId) {
-        if let Some(loaded) = self.plans.get_mut(plan.0) {
-            *loaded = None;
-        }
+    fn unload(&mut self, plan: PlanId) -> Result<()> {
+        self.ledger.remove(plan).map(drop)
     }
 
     fn write(&mut self, plan: PlanId, tensor: TensorId, values: &[f32]) -> Result<()> {
-        let known = &self.loaded(plan)?.plan.tensors[tensor.0];
-        if known.home != Home::Input {
-            return Err(Error::input(format!("`{}` is no input", known.name)));
-        }
         let values: Vec<T> = values.iter().map(|&v| T::of(v.into())).collect();
-        self.set_values(plan, tensor, &values)
+        self.set_input(plan, tensor, &values)
     }
 
     fn read(&mut self, plan: PlanId, tensor: TensorId) -> Result<Vec<f32>> {
-        let loaded = self.loaded(plan)?;
-        let kept = loaded.plan.outputs.contains(&tensor);
-        let known = &loaded.plan.tensors[tensor.0];
-        if !kept && !matches!(known.home, Home::State(..) | Home::Input) {
-            return Err(Error::input(format!("`{}` is not kept after a run", known.name)));
-        }
-        Ok(self.values(plan, tensor)?.into_iter().map(T::narrow).collect())
+        let (place, len) = self.ledger.output(plan, tensor)?;
+        Ok(self.at(self.ledger.get(plan)?, place, len).iter().map(|v| v.narrow()).collect())
     }
 
     fn write_state(&mut self, arena: Arena, values: &[f32]) -> Result<()> {
-        let state = self.arena(arena)?;
-        if state.len() != values.len() {
-            return Err(Error::input(format!("{arena:?} holds {} values, not {}", state.len(), values.len())));
-        }
-        state.iter_mut().zip(values).for_each(|(s, &v)| *s = T::of(v.into()));
+        self.ledger.fills(arena, values.len())?;
+        self.arenas[arena as usize].iter_mut().zip(values).for_each(|(s, &v)| *s = T::of(v.into()));
         Ok(())
     }
 
     fn read_state(&mut self, arena: Arena) -> Result<Vec<f32>> {
-        Ok(self.arena(arena)?.iter().map(|v| v.narrow()).collect())
+        self.ledger.arena(arena)?;
+        Ok(self.arenas[arena as usize].iter().map(|v| v.narrow()).collect())
     }
 
     fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()> {
-        let room = self.stores.bytes(store);
-        if bytes.len() > room.len() {
-            return Err(Error::input(format!("{store:?} has room for {} bytes, not {}", room.len(), bytes.len())));
-        }
-        room[..bytes.len()].copy_from_slice(bytes);
+        self.ledger.store(store, bytes)?;
+        self.stores.bytes(store)[..bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 
     fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
-        let steps = self.loaded(plan)?.plan.steps.len();
+        self.ledger.clocks(plan, clocks)?;
+        let steps = self.ledger.get(plan)?.plan.steps.len();
         self.inside(plan, |cpu| {
             for (slot, &clock) in clocks.iter().enumerate() {
                 let clock = Clock { slot: slot as u32, ..clock };
@@ -317,7 +294,8 @@ impl<T: Real> Executor for Cpu<T> {
     }
 
     fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
-        let steps = self.loaded(plan)?.plan.steps.len();
+        self.ledger.clocks(plan, std::slice::from_ref(clock))?;
+        let steps = self.ledger.get(plan)?.plan.steps.len();
         let mut times = vec![0.0; steps];
         self.inside(plan, |cpu| {
             for (i, time) in times.iter_mut().enumerate() {
@@ -330,7 +308,7 @@ impl<T: Real> Executor for Cpu<T> {
     }
 
     fn allocated(&self) -> u64 {
-        let slots: usize = self.plans.iter().flatten().flat_map(|p| &p.slots).map(Vec::len).sum();
+        let slots: usize = self.ledger.iter().flat_map(|p| &p.slots).map(Vec::len).sum();
         let arenas: usize = self.arenas.iter().map(Vec::len).sum();
         let elements = slots + arenas + self.shared.len() + self.lanes.len();
         (elements * size_of::<T>() + self.stores.len()) as u64

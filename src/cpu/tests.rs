@@ -164,7 +164,7 @@ fn what_does_not_fit_is_refused() {
     other.parameter("q", &[3], Init::Constant(0.0), Kind::Plain).unwrap();
     let other = Arc::new(Plan::new(&other, Options::default()).unwrap());
     assert!(cpu.load(other).is_err(), "another layout");
-    cpu.unload(id);
+    cpu.unload(id).unwrap();
     assert!(cpu.run(id, &[CLOCK]).is_err());
 }
 

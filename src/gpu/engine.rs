@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::adapters::{self, AdapterInfo, AdapterKind};
-use super::context::{Context, mib};
+use super::context::Context;
 use super::contraction::{Class, MatrixUnit};
 use super::device::GpuOptions;
 use super::load::{Fixed, GUARD, GUARD_WORD, Loaded, Shared};
@@ -11,19 +11,18 @@ use super::pace::RING;
 use super::run::Runner;
 use super::tune::Tuner;
 use super::{mixed, profile};
-use crate::executor::{Executor, PlanId, Precision};
-use crate::graph::{Arena, Clock, Home, Layout, Place, Plan, Store, TensorId};
+use crate::executor::{Executor, Ledger, PlanId, Precision};
+use crate::graph::{Arena, Clock, Place, Plan, Store, TensorId};
 use crate::{Error, Result, memory};
 
 /// A GPU with the state of one network.
 pub struct Gpu {
     pub(super) context: Context,
     unit: Option<MatrixUnit>,
-    layout: Option<Layout>,
+    ledger: Ledger<Loaded>,
     shared: Shared,
     pub(super) fixed: Fixed,
     pub(super) runner: Runner,
-    plans: Vec<Option<Loaded>>,
     pub(super) tuner: Tuner,
 }
 
@@ -64,8 +63,8 @@ impl Gpu {
         let ring = context.buffer("loss ring", 4 * RING as u64, U::STORAGE | U::COPY_SRC)?;
         let fixed = Fixed { dummies: [dummy("nothing to read")?, dummy("nothing to write")?], ring };
         let runner = Runner::new(&context)?;
-        let (shared, plans, tuner) = (Shared::default(), Vec::new(), Tuner::default());
-        Ok(Gpu { context, unit, layout: None, shared, fixed, runner, plans, tuner })
+        let (ledger, shared, tuner) = (Ledger::default(), Shared::default(), Tuner::default());
+        Ok(Gpu { context, unit, ledger, shared, fixed, runner, tuner })
     }
 
     /// The first adapter whose name contains `part`, in any case.
@@ -107,7 +106,7 @@ impl Gpu {
     /// # Errors
     /// When a kernel wrote past the end of a slot.
     pub fn check_guards(&self, plan: PlanId) -> Result<()> {
-        let loaded = loaded(&self.plans, plan)?;
+        let loaded = self.ledger.get(plan)?;
         for (i, slot) in loaded.slots.iter().enumerate() {
             let bytes = self.context.download(slot, slot.size() - GUARD, GUARD, "guard zones")?;
             let intact = bytemuck::pod_collect_to_vec::<u8, u32>(&bytes).iter().all(|&w| w == GUARD_WORD);
@@ -124,7 +123,7 @@ impl Gpu {
     /// # Errors
     /// When the plan is not loaded.
     pub fn overhead(&self, plan: PlanId) -> Result<u64> {
-        let loaded = loaded(&self.plans, plan)?;
+        let loaded = self.ledger.get(plan)?;
         Ok(loaded.bytes() - loaded.slots.iter().map(wgpu::Buffer::size).sum::<u64>())
     }
 
@@ -197,14 +196,6 @@ impl Gpu {
     }
 }
 
-fn loaded(plans: &[Option<Loaded>], plan: PlanId) -> Result<&Loaded> {
-    plans.get(plan.0).and_then(Option::as_ref).ok_or_else(|| Error::input("the plan is not loaded"))
-}
-
-fn loaded_mut(plans: &mut [Option<Loaded>], plan: PlanId) -> Result<&mut Loaded> {
-    plans.get_mut(plan.0).and_then(Option::as_mut).ok_or_else(|| Error::input("the plan is not loaded"))
-}
-
 impl Executor for Gpu {
     fn name(&self) -> String {
         let mixed = if self.unit.is_some() { ", mixed precision" } else { "" };
@@ -216,14 +207,12 @@ impl Executor for Gpu {
     }
 
     fn load(&mut self, plan: Arc<Plan>) -> Result<PlanId> {
-        if self.layout.as_ref().is_some_and(|l| *l != plan.layout) {
-            return Err(Error::input("the plan has other parameters than those loaded before"));
-        }
+        self.ledger.admit(&plan)?;
         memory::check(self.predicted(&plan), self.memory()).map_err(|e| e.on(&self.context.info.name))?;
         let (shapes, class) = (self.shapes(&plan)?, self.class());
         let mut new = Loaded::new(&self.context, plan.clone(), class, shapes)?;
         if self.share(&plan)? {
-            for old in self.plans.iter_mut().flatten() {
+            for old in self.ledger.iter_mut() {
                 old.bind(&mut self.context, &self.shared, &self.fixed)?;
             }
         }
@@ -234,56 +223,38 @@ impl Executor for Gpu {
             self.runner.prepare_poison(&self.context, bytes)?;
         }
         new.bind(&mut self.context, &self.shared, &self.fixed)?;
-        self.layout = Some(plan.layout.clone());
-        self.plans.push(Some(new));
-        Ok(PlanId(self.plans.len() - 1))
+        Ok(self.ledger.insert(plan, new))
     }
 
-    fn unload(&mut self, plan: PlanId) {
-        if let Some(slot) = self.plans.get_mut(plan.0) {
-            *slot = None;
-        }
+    fn unload(&mut self, plan: PlanId) -> Result<()> {
+        self.ledger.remove(plan).map(drop)
     }
 
     fn write(&mut self, plan: PlanId, tensor: TensorId, values: &[f32]) -> Result<()> {
-        let loaded = loaded(&self.plans, plan)?;
-        let found = loaded.plan.tensors.get(tensor.0).filter(|t| t.home == Home::Input);
-        let Some(known) = found else { return Err(Error::input("only inputs of the plan can be written")) };
-        if values.len() != known.shape.len() {
-            let (name, shape, given) = (&known.name, known.shape, values.len());
-            return Err(Error::input(format!("`{name}` takes {} values ({shape}), not {given}", shape.len())));
-        }
-        if let Place::Slot(slot) = loaded.plan.places[tensor.0] {
-            self.context.queue.write_buffer(&loaded.slots[slot], 0, bytemuck::cast_slice(values));
-        }
-        self.context.check(&format!("writing `{}`", known.name))
+        // Nothing reads an input that was fused away.
+        let Place::Slot(slot) = self.ledger.input(plan, tensor, values.len())? else { return Ok(()) };
+        let loaded = self.ledger.get(plan)?;
+        self.context.queue.write_buffer(&loaded.slots[slot], 0, bytemuck::cast_slice(values));
+        self.context.check(&format!("writing `{}`", loaded.plan.tensors[tensor.0].name))
     }
 
     fn read(&mut self, plan: PlanId, tensor: TensorId) -> Result<Vec<f32>> {
+        let (place, len) = self.ledger.output(plan, tensor)?;
         self.runner.finish(&self.context)?;
-        let loaded = loaded(&self.plans, plan)?;
-        let Some(known) = loaded.plan.tensors.get(tensor.0) else {
-            return Err(Error::input("the plan has no such tensor"));
-        };
-        let bytes = 4 * known.shape.len() as u64;
-        let kept = known.home == Home::Input || loaded.plan.outputs.contains(&tensor);
-        let (buffer, offset) = match loaded.plan.places[tensor.0] {
-            Place::Slot(slot) if kept => (&loaded.slots[slot], 0),
+        let loaded = self.ledger.get(plan)?;
+        let (buffer, offset) = match place {
+            Place::Slot(slot) => (&loaded.slots[slot], 0),
             Place::Arena { arena, offset } => (&self.shared.arenas[&arena], 4 * offset as u64),
-            Place::Slot(_) | Place::Store(_) | Place::Fused => {
-                return Err(Error::input(format!("`{}` is not kept after a run", known.name)));
-            }
+            Place::Store(_) | Place::Fused => return Ok(Vec::new()),
         };
-        let data = self.context.download(buffer, offset, bytes, &format!("reading `{}`", known.name))?;
+        let what = format!("reading `{}`", loaded.plan.tensors[tensor.0].name);
+        let data = self.context.download(buffer, offset, 4 * len as u64, &what)?;
         Ok(bytemuck::pod_collect_to_vec(&data))
     }
 
     fn write_state(&mut self, arena: Arena, values: &[f32]) -> Result<()> {
-        let (buffer, len) = self.arena(arena)?;
-        if values.len() != len {
-            return Err(Error::input(format!("{arena:?} holds {len} values, not {}", values.len())));
-        }
-        self.context.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
+        self.ledger.fills(arena, values.len())?;
+        self.context.queue.write_buffer(&self.shared.arenas[&arena], 0, bytemuck::cast_slice(values));
         if matches!(arena, Arena::Parameters | Arena::Average) {
             self.shared.version += 1;
         }
@@ -291,20 +262,16 @@ impl Executor for Gpu {
     }
 
     fn read_state(&mut self, arena: Arena) -> Result<Vec<f32>> {
+        let len = self.ledger.arena(arena)?;
         self.runner.finish(&self.context)?;
-        let (buffer, len) = self.arena(arena)?;
+        let buffer = &self.shared.arenas[&arena];
         let data = self.context.download(buffer, 0, 4 * len as u64, &format!("reading {arena:?}"))?;
         Ok(bytemuck::pod_collect_to_vec(&data))
     }
 
     fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()> {
-        let room = self.shared.stores.get(&store);
-        let Some(buffer) = room.filter(|b| b.size() >= bytes.len() as u64) else {
-            let (need, have) = (mib(bytes.len() as u64), mib(room.map_or(0, wgpu::Buffer::size)));
-            return Err(Error::input(format!(
-                "{store:?} of {need} does not fit: the loaded plans have room for {have}"
-            )));
-        };
+        self.ledger.store(store, bytes)?;
+        let Some(buffer) = self.shared.stores.get(&store) else { return Ok(()) };
         let whole = bytes.len() / 4 * 4;
         self.context.queue.write_buffer(buffer, 0, &bytes[..whole]);
         if whole < bytes.len() {
@@ -317,7 +284,8 @@ impl Executor for Gpu {
     }
 
     fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
-        let loaded = loaded_mut(&mut self.plans, plan)?;
+        self.ledger.clocks(plan, clocks)?;
+        let loaded = self.ledger.get_mut(plan)?;
         self.runner.run(&self.context, loaded, &mut self.shared, &self.fixed, clocks)
     }
 
@@ -326,14 +294,15 @@ impl Executor for Gpu {
     }
 
     fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
+        self.ledger.clocks(plan, std::slice::from_ref(clock))?;
         self.runner.losses(&self.context)?;
-        let loaded = loaded_mut(&mut self.plans, plan)?;
+        let loaded = self.ledger.get_mut(plan)?;
         self.runner.settle(&self.context, loaded, &mut self.shared)?;
         profile::profile(&self.context, loaded, self.runner.first_clock(&self.context, clock))
     }
 
     fn tiles(&self, plan: PlanId) -> Option<String> {
-        loaded(&self.plans, plan).ok()?.shapes.describe()
+        self.ledger.get(plan).ok()?.shapes.describe()
     }
 
     fn intact(&self, plan: PlanId) -> Result<()> {
@@ -343,15 +312,7 @@ impl Executor for Gpu {
     fn allocated(&self) -> u64 {
         let shared = self.shared.arenas.values().chain(self.shared.stores.values());
         let fixed = self.fixed.dummies.iter().chain([&self.fixed.ring]);
-        let plans: u64 = self.plans.iter().flatten().map(Loaded::bytes).sum();
+        let plans: u64 = self.ledger.iter().map(Loaded::bytes).sum();
         plans + self.runner.bytes() + shared.chain(fixed).map(wgpu::Buffer::size).sum::<u64>()
-    }
-}
-
-impl Gpu {
-    fn arena(&self, arena: Arena) -> Result<(&wgpu::Buffer, usize)> {
-        let len = self.layout.as_ref().map_or(0, |l| l.len(arena));
-        let buffer = self.shared.arenas.get(&arena);
-        buffer.map(|b| (b, len)).ok_or_else(|| Error::input(format!("no loaded plan has {arena:?}")))
     }
 }

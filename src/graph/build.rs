@@ -1,11 +1,11 @@
 //! A graph: tensors and operators in the order they run, each checked as it is added.
 
-use super::{Activation, Op, Shape, Window, shapes::output_shape};
+use super::{Activation, Op, Shape, Window, origin, shapes::output_shape};
 use crate::{Error, Result};
 
 /// Names a tensor of one graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TensorId(pub usize);
+pub struct TensorId(pub(crate) usize);
 
 /// Flat state on the device with one segment per parameter, the same offsets in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -141,15 +141,15 @@ pub struct Parameter {
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     /// All tensors; [`TensorId`] indexes them.
-    pub tensors: Vec<Tensor>,
+    pub(crate) tensors: Vec<Tensor>,
     /// All operators in order.
-    pub nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     /// What is learned, in the order it was declared.
-    pub parameters: Vec<Parameter>,
+    pub(crate) parameters: Vec<Parameter>,
     /// Names and shapes of running statistics.
-    pub statistics: Vec<(String, Shape)>,
+    pub(crate) statistics: Vec<(String, Shape)>,
     /// Tensors that can be read after a run.
-    pub outputs: Vec<TensorId>,
+    pub(crate) outputs: Vec<TensorId>,
     label: String,
 }
 
@@ -164,7 +164,30 @@ impl Graph {
         self.label = label.into();
     }
 
+    /// All tensors, in the order they were made.
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.tensors
+    }
+
+    /// All operators, in the order they run.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// What is learned, in the order it was declared.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// Tensors that can be read after a run.
+    pub fn outputs(&self) -> &[TensorId] {
+        &self.outputs
+    }
+
     /// Shape of a tensor.
+    ///
+    /// # Panics
+    /// When the tensor is another, larger graph's.
     pub fn shape(&self, tensor: TensorId) -> Shape {
         self.tensors[tensor.0].shape
     }
@@ -235,7 +258,7 @@ impl Graph {
     }
 
     /// The tensor of a segment of an arena; one tensor per segment, however often it is asked for.
-    pub fn state(&mut self, arena: Arena, segment: usize) -> TensorId {
+    pub(crate) fn state(&mut self, arena: Arena, segment: usize) -> TensorId {
         let home = Home::State(arena, segment);
         if let Some(i) = self.tensors.iter().position(|t| t.home == home) {
             return TensorId(i);
@@ -276,7 +299,8 @@ impl Graph {
     fn check(&self, op: Op, inputs: &[TensorId]) -> Result<Option<Shape>> {
         self.own(inputs)?;
         let shapes: Vec<Shape> = inputs.iter().map(|&t| self.shape(t)).collect();
-        output_shape(op, &shapes).map_err(|why| {
+        let operands: Vec<&Tensor> = inputs.iter().map(|t| &self.tensors[t.0]).collect();
+        output_shape(op, &shapes).and_then(|shape| origin::check(op, &operands).map(|()| shape)).map_err(|why| {
             let operands: Vec<String> = shapes.iter().take(4).map(Shape::to_string).collect();
             Error::input(format!("layer `{}`: {why} ({op:?} of {})", self.label, operands.join(", ")))
         })
@@ -304,6 +328,8 @@ impl Graph {
     pub fn reshape(&mut self, x: TensorId, shape: &[usize]) -> Result<TensorId> {
         self.own(&[x])?;
         let have = self.shape(x);
+        origin::check(Op::Reshape, &[&self.tensors[x.0]])
+            .map_err(|why| Error::input(format!("layer `{}`: {why}", self.label)))?;
         let want = Shape::new(shape).ok().filter(|want| want.len() == have.len());
         let Some(want) = want else {
             return Err(Error::input(format!("layer `{}`: {have} cannot be reshaped to {shape:?}", self.label)));

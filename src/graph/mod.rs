@@ -9,6 +9,7 @@ mod differentiate;
 mod fuse;
 mod op;
 mod optimize;
+mod origin;
 mod plan;
 mod shape;
 mod shapes;

@@ -5,7 +5,7 @@ use crate::{Error, Result};
 
 /// What differs from step to step; the only thing the host sends while training.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Clock {
     /// Number of this update, from 1.
     pub step: u32,
@@ -23,6 +23,13 @@ pub struct Clock {
     pub loss_scale: f32,
     /// Entry of the loss ring that this step writes; set by the executor.
     pub slot: u32,
+}
+
+/// The first step of a training run without a dataset, at a rate that Adam does well with: gradients as they are.
+impl Default for Clock {
+    fn default() -> Self {
+        Clock { step: 1, seed: 0, epoch: 0, offset: 0, count: 0, learning_rate: 1e-3, loss_scale: 1.0, slot: 0 }
+    }
 }
 
 /// What a matrix product or convolution does to each result before storing it, in this order.
@@ -106,9 +113,9 @@ pub struct Segment {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     /// One segment per parameter.
-    pub parameters: Vec<Segment>,
+    pub(crate) parameters: Vec<Segment>,
     /// One segment per tensor of running statistics.
-    pub statistics: Vec<Segment>,
+    pub(crate) statistics: Vec<Segment>,
 }
 
 impl Layout {
@@ -172,25 +179,26 @@ impl Default for Options {
     }
 }
 
-/// A program ready for any executor.
+/// A program ready for any executor. [`Plan::new`] is the only way to one, so that executors can rely on what it verified:
+/// kernels run without bounds checks.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Tensors, as in the graph.
-    pub tensors: Vec<Tensor>,
+    pub(crate) tensors: Vec<Tensor>,
     /// What runs, in order.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// Where each tensor is.
-    pub places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
     /// Elements of each slot.
-    pub slots: Vec<usize>,
+    pub(crate) slots: Vec<usize>,
     /// How state is laid out.
-    pub layout: Layout,
+    pub(crate) layout: Layout,
     /// Arenas that the plan touches.
-    pub arenas: Vec<Arena>,
+    pub(crate) arenas: Vec<Arena>,
     /// Tensors that can be read after a run.
-    pub outputs: Vec<TensorId>,
+    pub(crate) outputs: Vec<TensorId>,
     /// The tensor whose memory each tensor uses: itself, or what it reshapes.
-    pub roots: Vec<TensorId>,
+    pub(crate) roots: Vec<TensorId>,
 }
 
 impl Plan {
@@ -234,7 +242,30 @@ impl Plan {
         Ok(plan)
     }
 
+    /// What runs, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Elements of each slot that tensors share.
+    pub fn slots(&self) -> &[usize] {
+        &self.slots
+    }
+
+    /// How state is laid out.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Arenas that the plan touches.
+    pub fn arenas(&self) -> &[Arena] {
+        &self.arenas
+    }
+
     /// Shape of a tensor.
+    ///
+    /// # Panics
+    /// When the tensor is another, larger graph's.
     pub fn shape(&self, tensor: TensorId) -> Shape {
         self.tensors[tensor.0].shape
     }

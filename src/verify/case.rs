@@ -123,8 +123,7 @@ impl Case {
     fn run(&self, executor: &mut dyn Executor, plan: Plan) -> Result<Vec<Vec<f32>>> {
         let id = executor.load(Arc::new(plan))?;
         let results = self.results(executor, id);
-        executor.unload(id);
-        results
+        executor.unload(id).and(results)
     }
 
     fn results(&self, executor: &mut dyn Executor, id: PlanId) -> Result<Vec<Vec<f32>>> {

@@ -115,7 +115,7 @@ impl Case {
         executor.run(plan, &[self.clock]).expect("the plan runs");
         let results = self.outputs.iter().map(|&t| executor.read(plan, t).expect("an output can be read")).collect();
         check(executor, plan);
-        executor.unload(plan);
+        executor.unload(plan).expect("it was loaded");
         results
     }
 }

@@ -63,7 +63,7 @@ impl Claim {
         wanted: &[TensorId],
         draw: &mut Draw,
     ) -> Self {
-        let loss = graph.nodes.last().is_some_and(|n| matches!(n.op, wgrad::graph::Op::Loss(_)));
+        let loss = graph.nodes().last().is_some_and(|n| matches!(n.op, wgrad::graph::Op::Loss(_)));
         let mut claim = Claim { inputs, y, cotangent: vec![1.0], gradients: Vec::new(), graph: Graph::new() };
         let dy = (!loss).then(|| claim.give_cotangent(&mut graph, draw));
         let grads = differentiate(&mut graph, y, dy, wanted).expect("every operator here has an adjoint");

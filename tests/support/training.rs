@@ -30,7 +30,7 @@ fn rule(kind: &str, case: &Case) -> Result<Update, String> {
 /// Gives a parameter's segment in an arena new values.
 fn set(executor: &mut dyn Executor, arenas: &Arenas, values: &[(String, Stored)]) {
     let mut state = vec![0.0; arenas.len(Arena::Parameters)];
-    for segment in &arenas.parameters {
+    for segment in arenas.segments(Arena::Parameters) {
         let (_, stored) = values.iter().find(|(n, _)| *n == segment.name).expect("every parameter has a start");
         state[segment.offset..segment.offset + stored.values.len()].copy_from_slice(&stored.values);
     }
@@ -39,7 +39,7 @@ fn set(executor: &mut dyn Executor, arenas: &Arenas, values: &[(String, Stored)]
 
 fn parameters(executor: &mut dyn Executor, arenas: &Arenas, name: &str) -> Vec<f32> {
     let state = executor.read_state(Arena::Parameters).expect("state can be read");
-    let segment = arenas.parameters.iter().find(|s| s.name == name).expect("a parameter");
+    let segment = arenas.segments(Arena::Parameters).iter().find(|s| s.name == name).expect("a parameter");
     state[segment.offset..segment.offset + segment.shape.len()].to_vec()
 }
 
@@ -61,7 +61,7 @@ pub fn check_optimizer(case: &Case, subject: &Subject) -> Result<(), String> {
     optimize(&mut graph, rule, None, None).map_err(|e| e.to_string())?;
     let mut executor = (subject.make)();
     let plan = load(executor.as_mut(), &graph, subject.options);
-    let arenas = wgrad::graph::Plan::new(&graph, subject.options).expect("lowered before").layout;
+    let arenas = wgrad::graph::Plan::new(&graph, subject.options).expect("lowered before").layout().clone();
     set(executor.as_mut(), &arenas, &[("p".into(), start.clone())]);
     executor.write(plan, dy, &[1.0]).map_err(|e| e.to_string())?;
     let tolerance = Tolerance::of(Family::Update, subject.precision);
@@ -188,11 +188,11 @@ pub fn check_training(case: &Case, subject: &Subject) -> Result<(), String> {
     differentiate(&mut graph, loss, None, &[]).map_err(|e| e.to_string())?;
     let kind = case.attributes.get("optimizer").and_then(serde_json::Value::as_str).ok_or("no optimizer")?;
     optimize(&mut graph, rule(kind, case)?, None, None).map_err(|e| e.to_string())?;
-    assert!(graph.tensors.iter().any(|t| matches!(t.home, Home::State(Arena::Gradients, _))));
+    assert!(graph.tensors().iter().any(|t| matches!(t.home, Home::State(Arena::Gradients, _))));
 
     let mut executor = (subject.make)();
     let plan = load(executor.as_mut(), &graph, subject.options);
-    let arenas = wgrad::graph::Plan::new(&graph, subject.options).expect("lowered before").layout;
+    let arenas = wgrad::graph::Plan::new(&graph, subject.options).expect("lowered before").layout().clone();
     let start: Vec<_> =
         layouts.iter().map(|(name, l)| (name.clone(), l.ours(case.get(&format!("init.{name}"))))).collect();
     set(executor.as_mut(), &arenas, &start);

@@ -1,11 +1,14 @@
 //! What a device does with plans. [`crate::cpu`] and [`crate::gpu`] implement it with the same closed set of operators.
 
+mod ledger;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::graph::{Arena, Clock, Plan, Store, TensorId};
+pub(crate) use ledger::Ledger;
 
 /// What products and convolutions are computed in. Everything is stored in f32 either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,7 +34,7 @@ impl Precision {
 
 /// Names a plan that an executor has loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PlanId(pub usize);
+pub struct PlanId(usize);
 
 /// A device with the state of one network and the plans that share it.
 ///
@@ -52,7 +55,10 @@ pub trait Executor: Send {
     fn load(&mut self, plan: Arc<Plan>) -> Result<PlanId>;
 
     /// Frees what a plan holds alone.
-    fn unload(&mut self, plan: PlanId);
+    ///
+    /// # Errors
+    /// When the plan is not loaded.
+    fn unload(&mut self, plan: PlanId) -> Result<()>;
 
     /// Writes an input tensor.
     ///
@@ -78,16 +84,18 @@ pub trait Executor: Send {
     /// When no loaded plan has the arena, or the device fails.
     fn read_state(&mut self, arena: Arena) -> Result<Vec<f32>>;
 
-    /// Writes the beginning of a dataset store, at most the bytes the loaded plans have room for.
+    /// Writes a dataset store from its beginning, at most the bytes the loaded plans have room for. What stood there before
+    /// counts no longer.
     ///
     /// # Errors
-    /// When it does not fit.
+    /// When it does not fit, or the bytes are no whole elements.
     fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()>;
 
     /// Runs the plan once per clock, in order; `slot` is set here. May return before the device is done.
     ///
     /// # Errors
-    /// When the device fails.
+    /// When a clock's rows or pictures are not all in the stores, or it cannot be an update's; then nothing has run. When
+    /// the device fails.
     fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()>;
 
     /// Waits for all runs and takes their losses, one per run of a plan with a loss, in order.
