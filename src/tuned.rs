@@ -145,7 +145,7 @@ fn read(path: &Path, identity: &Identity) -> Option<Choices> {
 fn write(path: &Path, contents: &Contents) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-    let text = toml::to_string(contents).map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
+    let text = toml::to_string(contents).map_err(|error| Error::file(path, error.to_string()))?;
     files::replace(path, text.as_bytes())
 }
 

@@ -42,7 +42,7 @@ pub fn list(inputs: &[PathBuf]) -> Result<Listing> {
         if files.is_empty() {
             let others = left_out.first().map_or(String::new(), |(path, why)| format!("; {}: {why}", path.display()));
             let endings = EXTENSIONS.join(", ");
-            return Err(Error::input(format!("{}: holds no picture ({endings}){others}", input.display())));
+            return Err(Error::file(input, format!("holds no picture ({endings}){others}")));
         }
         all.files.extend(files);
         all.left_out.extend(left_out);

@@ -46,7 +46,7 @@ impl FolderOptions {
     fn check(&self) -> Result<()> {
         self.pairs.check()?;
         if self.rescale.is_empty() || self.rescale.iter().any(|factor| !(*factor > 0.0 && *factor <= 1.0)) {
-            return Err(Error::input(format!("rescale = {:?}: needs factors above 0 and up to 1", self.rescale)));
+            return Err(Error::key("data.rescale", format!("factors above 0 and up to 1, not {:?}", self.rescale)));
         }
         Ok(())
     }
@@ -164,12 +164,13 @@ impl Folder {
                 let size = |side: usize| (side as f64 * factor - 1e-9).ceil() as usize;
                 let Some(measure) = options.pairs.measure(size(source.width), size(source.height)) else { continue };
                 if measure.bytes > options.budget || measure.positions > u64::from(u32::MAX) {
-                    return Err(Error::input(format!(
-                        "{}: takes {} bytes of a budget of {}: raise the budget, lower max_pixels or cut the picture",
-                        source.path.display(),
-                        measure.bytes,
-                        options.budget
-                    )));
+                    return Err(Error::file(
+                        &source.path,
+                        format!(
+                            "takes {} bytes of a budget of {}: raise the budget, lower max_pixels or cut the picture",
+                            measure.bytes, options.budget
+                        ),
+                    ));
                 }
                 items.push(Item { source: index, factor, measure });
             }
@@ -239,7 +240,7 @@ impl Folder {
                 None => Cow::Owned(files::load(&source.path, options.max_pixels, &DecodeOptions::truth())?.raster),
             };
             if (raster.width, raster.height) != (source.width, source.height) {
-                return Err(Error::input(format!("{}: has changed since training began", source.path.display())));
+                return Err(Error::file(&source.path, "has changed since training began"));
             }
             let raster = if item.factor == 1.0 { raster } else { Cow::Owned(files::resized(&raster, item.factor)) };
             pair(&raster, &options.pairs, [options.seed, pass, index as u32])

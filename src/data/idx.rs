@@ -60,27 +60,26 @@ fn images(folder: &Path, split: Split) -> Result<PathBuf> {
 pub fn load_files(images: &Path, labels: &Path, classes: Option<usize>) -> Result<Rows> {
     let pictures = read(images)?;
     let label = read(labels)?;
-    let (picture_file, label_file) = (images.display(), labels.display());
     if pictures.shape.len() < 2 {
-        return Err(Error::input(format!("{picture_file}: has 1 dimension; pictures need 2 or more")));
+        return Err(Error::file(images, "has 1 dimension; pictures need 2 or more"));
     }
     if label.shape.len() != 1 {
-        return Err(Error::input(format!("{label_file}: has {} dimensions; labels need 1", label.shape.len())));
+        return Err(Error::file(labels, format!("has {} dimensions; labels need 1", label.shape.len())));
     }
     let count = pictures.shape[0];
     if label.data.len() != count {
-        let labels = label.data.len();
-        return Err(Error::input(format!("{picture_file} holds {count} pictures, {label_file} {labels} labels")));
+        let why = format!("holds {count} pictures, {} {} labels", labels.display(), label.data.len());
+        return Err(Error::file(images, why));
     }
     let width = pictures.data.len().checked_div(count).unwrap_or(0);
     if width == 0 {
-        return Err(Error::input(format!("{picture_file}: holds no pixel (dimensions {:?})", pictures.shape)));
+        return Err(Error::file(images, format!("holds no pixel (dimensions {:?})", pictures.shape)));
     }
     let highest = label.data.iter().copied().max().map_or(0, usize::from);
     let classes = classes.unwrap_or(highest + 1);
     if let Some(at) = label.data.iter().position(|&value| usize::from(value) >= classes) {
         let value = label.data[at];
-        return Err(Error::input(format!("{label_file}: label {at} is {value}, not a class of 0..{classes}")));
+        return Err(Error::file(labels, format!("label {at} is {value}, not a class of 0..{classes}")));
     }
     Ok(Rows {
         features: Samples::Bytes(pictures.data),
@@ -131,7 +130,7 @@ fn unpacked<T>(mut source: impl Read, name: &Path, read: impl FnOnce(&mut dyn Re
 
 /// The dimensions, of which the product is at most [`MOST`].
 fn header(source: &mut dyn Read, name: &Path) -> Result<Vec<usize>> {
-    let wrong = |what: String| Error::input(format!("{}: {what}", name.display()));
+    let wrong = |what: String| Error::file(name, what);
     let mut magic = [0; 4];
     fill(source, &mut magic, name)?;
     let [zero, zero_too, kind, dimensions] = magic;
@@ -157,7 +156,7 @@ fn header(source: &mut dyn Read, name: &Path) -> Result<Vec<usize>> {
 }
 
 fn body(mut source: &mut dyn Read, name: &Path) -> Result<Idx> {
-    let wrong = |what: String| Error::input(format!("{}: {what}", name.display()));
+    let wrong = |what: String| Error::file(name, what);
     let shape = header(source, name)?;
     let total = values(&shape).unwrap_or(0);
     let mut data = Vec::new();
@@ -184,16 +183,15 @@ fn values(shape: &[usize]) -> Option<u64> {
 
 fn fill(source: &mut (impl Read + ?Sized), bytes: &mut [u8], name: &Path) -> Result<()> {
     source.read_exact(bytes).map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => {
-            Error::input(format!("{}: is truncated: ends inside its header", name.display()))
-        }
+        std::io::ErrorKind::UnexpectedEof => Error::file(name, "is truncated: ends inside its header"),
         _ => Error::io(name, error),
     })
 }
 
 fn find(folder: &Path, stem: &str, ending: &str) -> Result<PathBuf> {
     let names = ["-", "."].into_iter().flat_map(|hyphen| ["", ".gz"].map(|gz| format!("{stem}{hyphen}{ending}{gz}")));
-    names.map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
-        Error::input(format!("{}: holds neither {stem}-{ending} nor {stem}-{ending}.gz", folder.display()))
-    })
+    names
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| Error::file(folder, format!("holds neither {stem}-{ending} nor {stem}-{ending}.gz")))
 }

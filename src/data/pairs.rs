@@ -30,13 +30,13 @@ impl PairOptions {
     /// Checks that the numbers make sense; the error names the one that does not.
     pub fn check(&self) -> Result<()> {
         if !(1..=8).contains(&self.scale) {
-            return Err(Error::input(format!("scale = {}: needs 1 to 8", self.scale)));
+            return Err(Error::key("scale", format!("{} is not within 1 to 8", self.scale)));
         }
         if !matches!(self.channels, 1 | 3) {
-            return Err(Error::input(format!("channels = {}: needs 1 (luma) or 3 (RGB)", self.channels)));
+            return Err(Error::key("channels", format!("1 (luma) or 3 (RGB), not {}", self.channels)));
         }
         if !(1..=4096).contains(&self.patch) {
-            return Err(Error::input(format!("patch = {}: needs 1 to 4096 pixels", self.patch)));
+            return Err(Error::key("data.patch", format!("{} is not within 1 to 4096 pixels", self.patch)));
         }
         self.degradation.as_ref().map_or(Ok(()), Degradation::check)
     }

@@ -77,7 +77,7 @@ impl<'a> Header<'a> {
     /// When it does not, naming `name`.
     pub fn check(&self, format: Format, name: &Path) -> Result<()> {
         let fits = format.check_size(self.width, self.height);
-        fits.map_err(|error| Error::input(format!("{}: {error}", name.display())))
+        fits.map_err(|error| Error::file(name, error.to_string()))
     }
 
     /// The profile, if the format holds it and it describes the channels that are written.
@@ -138,7 +138,7 @@ pub fn encode(
     header.check(format, name)?;
     let transparent = writers::write(header, format, options, rows, out).map_err(|failure| match failure {
         writers::Failure::Rows(error) => error,
-        writers::Failure::Encoder(message) => Error::input(format!("{}: cannot be encoded: {message}", name.display())),
+        writers::Failure::Encoder(message) => Error::file(name, format!("cannot be encoded: {message}")),
     })?;
     Ok(header.losses(format, transparent))
 }

@@ -64,7 +64,7 @@ impl Picture {
 }
 
 fn exists(path: &Path) -> Error {
-    Error::input(format!("{}: exists already; pass --overwrite to replace it, or give another name", path.display()))
+    Error::file(path, "exists already; pass --overwrite to replace it, or give another name")
 }
 
 fn by_rename<T>(

@@ -81,7 +81,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::open`].
     pub fn decode(bytes: &[u8], name: &str) -> Result<Self> {
-        let bad = |why: String| Error::input(format!("{name}: {why}"));
+        let bad = |why: String| Error::file(name, why);
         let corrupt = |e: safetensors::SafeTensorError| bad(format!("no safetensors file, or a damaged one ({e})"));
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(corrupt)?;
         let file = SafeTensors::deserialize(bytes).map_err(corrupt)?;
@@ -99,10 +99,10 @@ impl Checkpoint {
         }
         let network: Network = serde_json::from_str(entry("network")?)
             .map_err(|e| bad(format!("its `network` is not understood: {e}")))?;
-        network.check().map_err(|e| bad(e.to_string()))?;
+        network.check().map_err(|e| e.in_file(name))?;
         let mut parts: [Weights; 4] = Default::default();
         for (tensor, view) in file.iter() {
-            let array = array(&view).map_err(|why| bad(format!("tensor `{tensor}` {why}")))?;
+            let array = array(&view).map_err(|why| Error::tensor(tensor, why).in_file(name))?;
             match MOMENTS.iter().position(|prefix| tensor.starts_with(prefix)) {
                 Some(i) => parts[i + 1].insert(&tensor[MOMENTS[i].len()..], array),
                 None => parts[0].insert(tensor, array),
@@ -130,7 +130,7 @@ impl Checkpoint {
         let mut notes: BTreeMap<String, String> = notes.collect();
         let (loss, interface) = if format == "1" {
             let loss = notes.remove("loss");
-            format_1(&network, metadata.get("classes"), loss.as_ref()).map_err(|e| bad(e.to_string()))?
+            format_1(&network, metadata.get("classes"), loss.as_ref()).map_err(|e| e.in_file(name))?
         } else {
             let damaged = |key: &str, e: serde_json::Error| bad(format!("its `{key}` is not understood: {e}"));
             let loss = metadata.get("loss").map(|text| serde_json::from_str(text).map_err(|e| damaged("loss", e)));
@@ -138,7 +138,7 @@ impl Checkpoint {
             (loss.transpose()?, interface)
         };
         let checkpoint = Checkpoint { network, weights, interface, loss, training, notes };
-        checkpoint.fits().map_err(|e| bad(e.to_string()))?;
+        checkpoint.fits().map_err(|e| e.in_file(name))?;
         Ok(checkpoint)
     }
 

@@ -42,7 +42,7 @@ impl RunFolder {
     /// When it cannot be made, or another run has come first.
     pub(super) fn create(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path).map_err(|e| Error::io(path, e))?;
-        let found = RunFolder::find(path)?.ok_or_else(|| Error::input(format!("{}: no folder", path.display())))?;
+        let found = RunFolder::find(path)?.ok_or_else(|| Error::file(path, "no folder"))?;
         found.vacant()?;
         Ok(found)
     }
@@ -88,7 +88,7 @@ impl RunFolder {
     pub(super) fn resume(&self) -> Result<Checkpoint> {
         let path = self.checkpoint();
         if !path.exists() {
-            return Err(Error::input(format!("{}: no checkpoint to resume from", path.display())));
+            return Err(Error::file(path, "no checkpoint to resume from"));
         }
         Checkpoint::open(&path).map_err(|error| match Checkpoint::open(&self.previous()) {
             Ok(_) => {

@@ -96,7 +96,7 @@ impl Metrics {
     pub fn draw(&self, last: Option<&Validation>) -> Result<()> {
         let path = self.path.with_file_name("curves.svg");
         let mut svg = String::new();
-        self.chart(&mut svg, last).map_err(|e| Error::input(format!("{}: {e}", path.display())))?;
+        self.chart(&mut svg, last).map_err(|e| Error::file(&path, e.to_string()))?;
         files::replace(&path, svg.as_bytes())
     }
 

@@ -268,7 +268,7 @@ fn drawn(recipe: &Recipe, count: usize, size: usize, patch: usize, report: &mut 
 /// Ground truth of validation folders; files that cannot be read, or not whole, are added to `failed`.
 fn truths(folders: &[PathBuf], failed: &mut BTreeMap<PathBuf, String>) -> Result<Vec<Picture>> {
     if folders.is_empty() {
-        return Err(Error::input("validate.folders: name at least one folder of pictures to be judged by"));
+        return Err(Error::key("validate.folders", "name at least one folder of pictures to be judged by"));
     }
     let mut truths = Vec::new();
     for file in crate::data::list(folders)?.files {
@@ -281,7 +281,7 @@ fn truths(folders: &[PathBuf], failed: &mut BTreeMap<PathBuf, String>) -> Result
     }
     match failed.values().next() {
         Some(why) if truths.is_empty() => {
-            Err(Error::input(format!("validate.folders: none of their pictures can be read; {why}")))
+            Err(Error::key("validate.folders", format!("none of their pictures can be read; {why}")))
         }
         _ => Ok(truths),
     }

@@ -205,7 +205,10 @@ fn superseded(table: &toml::Table) -> Result<()> {
         ("jpeg", "jpeg = { probability = 0.5, quality = [40, 95] }"),
     ] {
         if data.is_some_and(|data| data.contains_key(key)) {
-            return Err(Error::input(format!("data.{key} is no longer a key: write `{now}` under [data.degrade]")));
+            return Err(Error::key(
+                format!("data.{key}"),
+                format!("is no longer a key: write `{now}` under [data.degrade]"),
+            ));
         }
     }
     Ok(())

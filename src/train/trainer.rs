@@ -109,7 +109,7 @@ impl Trainer {
             && rows.count() < batch
         {
             let count = rows.count();
-            return Err(Error::input(format!("batch: {batch} rows are more than the {count} there are")));
+            return Err(Error::key("batch", format!("{batch} rows are more than the {count} there are")));
         }
         store(self.executor.as_mut(), data)?;
         self.count = data.count() as u32;

@@ -4,7 +4,7 @@ use crate::{Error, Result};
 
 /// Applies `a.b=value`; a value that is no TOML is taken as a string.
 pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<()> {
-    let bad = || Error::input(format!("--set {setting}: give it as key=value or section.key=value"));
+    let bad = || Error::key(format!("--set {setting}"), "give it as key=value or section.key=value");
     let (key, value) = setting.split_once('=').ok_or_else(bad)?;
     let value = value.trim();
     let value = format!("v = {value}")
