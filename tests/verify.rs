@@ -13,14 +13,46 @@ fn assert_passed(rows: &[Row]) {
     assert!(wrong.is_empty(), "{} of {} rows:\n  {}", wrong.len(), rows.len(), wrong.join("\n  "));
 }
 
+/// Operators that are tried with every tile shape.
+const CONTRACTIONS: [&str; 2] = ["matmul", "conv2d"];
+
+fn on_this_gpu(only: &[&str], tiles: &[String]) -> Option<Vec<Row>> {
+    let make = verify::on_gpu(gpu::open()?.info().index, GpuOptions::default());
+    let effort = Effort { only: only.iter().map(|part| part.to_string()).collect(), ..Effort::default() };
+    Some(verify::run(&make, tiles, &effort, &mut |_| {}).unwrap())
+}
+
 #[test]
-fn every_kernel_computes_its_formula() {
-    let Some(device) = gpu::open() else { return };
-    let make = verify::on_gpu(device.info().index, GpuOptions::default());
-    let rows = verify::run(&make, &tile_names(Precision::F32), &Effort::default(), &mut |_| {}).unwrap();
-    assert_eq!(rows.len(), 39 + 4 * tile_names(Precision::F32).len());
+fn every_operator_computes_its_formula() {
+    let Some(rows) = on_this_gpu(&[], &[]) else { return };
+    assert_eq!(rows.len(), 39);
     assert_passed(&rows);
     assert!(rows.iter().any(|row| row.ratio > 0.0), "results equal to the last bit are suspicious");
+}
+
+/// The tiles of one name in a test of their own, so that one core compiles these while another compiles those.
+fn in_tiles(named: &str) {
+    let tiles: Vec<String> = tile_names(Precision::F32).into_iter().filter(|name| name.starts_with(named)).collect();
+    assert!(!tiles.is_empty());
+    let Some(rows) = on_this_gpu(&CONTRACTIONS, &tiles) else { return };
+    assert_eq!(rows.len(), 4 + 4 * tiles.len());
+    assert_passed(&rows);
+}
+
+#[test]
+fn register_tiles_compute_their_formulas() {
+    in_tiles("register-");
+}
+
+#[test]
+fn shared_tiles_compute_their_formulas() {
+    in_tiles("shared-");
+}
+
+#[test]
+fn every_tile_has_one_of_these_names() {
+    let named = |name: &String| name.starts_with("register-") || name.starts_with("shared-");
+    assert!(tile_names(Precision::F32).iter().all(named), "a tile that no test tries");
 }
 
 #[test]

@@ -5,17 +5,36 @@ use super::harness::Gpu;
 use super::{Class, Tile, tiles};
 use crate::graph::{Epilogue, Op, Window};
 
-/// Every tile of a class, some cases each; some drivers compile for long, so a kernel is made few times.
-fn every_tile(class: Class, mut make: impl FnMut(&mut Random) -> Case) {
+/// Every tile of a class, some cases each; some drivers compile for long, so a kernel is made few times. These cases are
+/// the same in every run, so that the driver's cache serves; [`contractions_on_fresh_draws`] has others each time.
+fn every_tile(class: Class, make: impl FnMut(&mut Random) -> Case) {
+    draws(class, 2, 1, make);
+}
+
+/// `cases` for every tile of a class, drawn from `seed` on.
+fn draws(class: Class, cases: usize, seed: u64, mut make: impl FnMut(&mut Random) -> Case) {
     let Some(gpu) = Gpu::open() else { return };
-    let mut random = Random(1);
-    let cases: usize = std::env::var("WGRAD_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
+    let mut random = Random(seed);
     for &tile in tiles(Op::MatMul { ta: false, tb: false }, class) {
         for _ in 0..cases {
             let case = make(&mut random);
             let got = case.run(&gpu, class, Some(tile));
-            case.check(&got, &tile.name());
+            case.check(&got, &format!("{} (seed {seed})", tile.name()));
         }
+    }
+}
+
+/// `WGRAD_CASES` for each tile and form; `PROPTEST_RNG_SEED` draws a failure's cases again.
+#[test]
+#[ignore = "compiles hundreds of kernels; .ci/full runs it"]
+fn contractions_on_fresh_draws() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let seed = number("PROPTEST_RNG_SEED").unwrap_or(now.as_nanos() as u64);
+    let cases = number("WGRAD_CASES").unwrap_or(6) as usize;
+    for class in [Class::Software, Class::Hardware] {
+        draws(class, cases, seed, product);
+        (0..3).for_each(|kind| draws(class, cases, seed, |random| convolution(random, kind)));
     }
 }
 
