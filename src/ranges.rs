@@ -147,6 +147,7 @@ pub const ALL: &[Entry] = &[
     any("data.degrade.jpeg.quality", Range::Whole(1, 100)),
     any("data.degrade.jpeg.subsampled", PART),
     any("data.holdout", SHARE),
+    any("data.split_seed", Range::Whole(0, u32::MAX as u64)),
     any("data.points", Range::Whole(1, 100_000_000)),
     of("spirals", "data.classes", Range::Whole(2, 1000)),
     of("digits", "data.pictures", Range::Whole(1, 2_000_000)),

@@ -65,6 +65,8 @@ pub struct Table {
     pub targets: Vec<String>,
     /// Names of the classes by index; empty unless the target is a class.
     pub classes: Vec<String>,
+    /// A hash of each row's cells as they are written; see [`super::split`].
+    pub hashes: Vec<u64>,
 }
 
 /// Reads a table from a file; see [`parse`].
@@ -107,7 +109,7 @@ pub fn parse(source: impl Read, name: &Path, options: &Options) -> Result<Table>
         return Err(Error::input(format!("{file}: no column is left for features")));
     }
 
-    let (mut features, mut targets) = (Vec::new(), Vec::new());
+    let (mut features, mut targets, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     let (mut classes, mut class_lines) = (Vec::new(), Vec::new());
     let mut record = if headed { next()? } else { Some(first) };
     while let Some(line) = record {
@@ -124,6 +126,7 @@ pub fn parse(source: impl Read, name: &Path, options: &Options) -> Result<Table>
                 Error::input(format!("{file}: line {number}, column {place} ({column}): {field:?} is no finite number"))
             })
         };
+        hashes.push(super::split::cells(&line));
         for &place in &feature_places {
             features.push(value(place)?);
         }
@@ -172,6 +175,7 @@ pub fn parse(source: impl Read, name: &Path, options: &Options) -> Result<Table>
         features: named(&feature_places),
         targets: named(&target_places),
         classes: class_names,
+        hashes,
     })
 }
 

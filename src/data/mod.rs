@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`idx`], [`csv`] | rows from MNIST-style files and from tables |
 //! | [`Raster`], [`pair`], [`Degradation`] | 8-bit pictures, and the low-resolution partner of one |
+//! | [`split`] | which samples are held out |
 //! | [`Folder`], [`Prefetch`] | folders of pictures in shards, the next prepared while one trains |
 //! | [`procedural`], [`lessons`] | pictures, points and digits that are drawn rather than loaded |
 //! | [`batch`] | which sample goes where in a batch: the arithmetic shared with the kernels |
@@ -22,6 +23,7 @@ mod prefetch;
 pub mod procedural;
 mod raster;
 mod rows;
+pub mod split;
 
 pub use batch::Patch;
 pub use degrade::{Blur, Degradation, Jpeg, Noise, Resize, Sharpen};

@@ -97,29 +97,6 @@ impl Rows {
         }
     }
 
-    /// Divides the rows at random into two parts, of which the second gets the share `fraction` (0..1), rounded;
-    /// neither is left empty.
-    ///
-    /// Errors when there are fewer than two rows or the fraction is not inside 0..1.
-    pub fn split(&self, fraction: f64, seed: u32) -> Result<(Rows, Rows)> {
-        let (first, second) = self.sides(fraction, seed)?;
-        Ok((self.select(&first), self.select(&second)))
-    }
-
-    /// The row indices of the two parts that [`Rows::split`] makes.
-    ///
-    /// Errors as there.
-    pub fn sides(&self, fraction: f64, seed: u32) -> Result<(Vec<usize>, Vec<usize>)> {
-        let count = self.count();
-        if count < 2 || !(fraction > 0.0 && fraction < 1.0) {
-            return Err(Error::input(format!("cannot set aside a share of {fraction} of {count} rows")));
-        }
-        let second = ((count as f64 * fraction).round() as usize).clamp(1, count - 1);
-        let mut order = shuffled(count, seed, 0)?;
-        let first = order.split_off(second);
-        Ok((first, order))
-    }
-
     /// The row indices of each shard: the rows in a random order of `seed`, cut so that no shard exceeds `budget`
     /// bytes and the shards are as even as possible. `select` makes the shard.
     ///

@@ -9,7 +9,8 @@ use super::judge::{Judge, check_rows};
 use super::report::Report;
 use super::targets::Targets;
 use super::{DataSpec, Recipe, Resident, Room, Trainer};
-use crate::data::{Folder, FolderOptions, PairOptions, Pictures, Prefetch, Rows, csv, idx, lessons, procedural};
+use crate::data::split::Sides;
+use crate::data::{Folder, FolderOptions, PairOptions, Pictures, Prefetch, Rows, csv, idx, lessons, procedural, split};
 use crate::image::{DecodeOptions, Picture};
 use crate::interface::{Colour, InputSpec, Interface, OutputSpec, Pixels, Value};
 use crate::network::Input;
@@ -136,7 +137,7 @@ pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
             let input = image(height, width, channels);
             rows(recipe, train, test, input, Targets::numbered(classes), Origins::Rows(path.clone()))
         }
-        DataSpec::Csv { path, target, classes, holdout } => {
+        DataSpec::Csv { path, target, classes, holdout, split_seed } => {
             let column = match target {
                 None => csv::Column::Index(-1),
                 Some(name) => name.parse().map_or_else(|_| csv::Column::Name(name.clone()), csv::Column::Index),
@@ -146,8 +147,12 @@ pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
                 false => csv::Target::Values(vec![column]),
             };
             let table = csv::load(path, &csv::Options::new(target))?;
-            let (train, test) = table.rows.sides(*holdout, recipe.seed)?;
-            let [learnt, held] = [&train, &test].map(|side| table.rows.select(side));
+            let labels = classes.then_some(&table.rows.targets[..]);
+            let Sides { learnt: train, held, moved } = split::sides(&table.hashes, labels, *holdout, *split_seed)?;
+            if !moved.is_empty() {
+                report.note(&changed_sides(&moved, *classes));
+            }
+            let [learnt, held] = [&train, &held].map(|side| table.rows.select(side));
             let input = InputSpec::plain(table.features, table.headed);
             let targets = match *classes {
                 true => Targets::Classes { column: table.targets.into_iter().next(), names: table.classes },
@@ -201,6 +206,14 @@ pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
             Ok(Prepared { failed: failed.len(), ..shards_of(recipe, folder, judge, *patch, step)? })
         }
     }
+}
+
+/// Says that rows are not on the side that their hash names.
+fn changed_sides(moved: &[usize], classes: bool) -> String {
+    let rows: Vec<String> = moved.iter().take(8).map(|row| (row + 1).to_string()).collect();
+    let more = if moved.len() > 8 { ", ..." } else { "" };
+    let why = if classes { "rows of every class" } else { "rows" };
+    format!("so that both sides have {why}, {} changed sides (row {}{more})", moved.len(), rows.join(", "))
 }
 
 /// Grey or RGB images, as bytes of which 255 is 1.

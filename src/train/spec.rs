@@ -61,9 +61,12 @@ pub enum DataSpec {
         /// The target is a class.
         #[serde(default = "defaults::yes")]
         classes: bool,
-        /// Share of the rows kept for validation.
+        /// Share of the rows kept for validation, chosen by their cells.
         #[serde(default = "defaults::holdout")]
         holdout: f64,
+        /// Chooses others.
+        #[serde(default)]
+        split_seed: u32,
     },
     /// Two-dimensional points on interleaved spirals; no file needed.
     Spirals {
