@@ -51,7 +51,7 @@ fn value(checkpoint: &Checkpoint) -> Result<Value> {
     let tensors: serde_json::Map<String, Value> =
         checkpoint.weights.iter().map(|(name, array)| (name.to_string(), json!(array.shape))).collect();
     let training = checkpoint.training.as_ref().map(|t| {
-        json!({ "step": t.step, "seed": t.seed, "device": t.device, "best": t.best,
+        json!({ "step": t.step, "seed": t.seed, "device": t.device, "best": t.standing.score(),
                 "moments": [t.first.is_some(), t.second.is_some()], "average": t.average.is_some() })
     });
     let scale = scale(&checkpoint.network);
@@ -91,7 +91,7 @@ fn text(checkpoint: &Checkpoint) -> Result<String> {
     let per = if scale.is_some() { " for an output of 1280x720" } else { " per input" };
     put("MACs", format!("{}{per}", count(macs(&network)?)));
     if let Some(t) = &checkpoint.training {
-        let best = t.best.map_or(String::new(), |best| format!(", best score {best:.4}"));
+        let best = t.standing.score().map_or(String::new(), |best| format!(", best score {best:.4}"));
         put("training", format!("step {}, seed {}, on {}{best}; can be resumed", t.step, t.seed, t.device));
     }
     for (key, note) in &checkpoint.notes {

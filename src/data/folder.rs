@@ -95,6 +95,8 @@ impl Report {
 
 struct Source {
     path: PathBuf,
+    /// Of its pixels as they were read.
+    hash: u64,
     width: usize,
     height: usize,
     /// The decoded picture, where the budget allows.
@@ -155,7 +157,7 @@ impl Folder {
                 let (path, width, height) = (path.clone(), raster.width, raster.height);
                 let keep = kept + raster.data.len() <= options.host_budget;
                 kept += if keep { raster.data.len() } else { 0 };
-                sources.push(Source { path, width, height, raster: keep.then_some(raster) });
+                sources.push(Source { path, hash: mark.hash, width, height, raster: keep.then_some(raster) });
             }
         }
         let mut items = Vec::new();
@@ -191,6 +193,11 @@ impl Folder {
     /// What became of the files.
     pub fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// The files of the pictures that were taken, and a hash of the pixels of each.
+    pub fn sources(&self) -> impl Iterator<Item = (&Path, u64)> {
+        self.sources.iter().map(|source| (source.path.as_path(), source.hash))
     }
 
     /// Number of shards.

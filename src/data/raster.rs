@@ -1,7 +1,7 @@
 //! 8-bit pictures as datasets hold them.
 
 use crate::image::{Picture, Plane};
-use std::hash::{DefaultHasher, Hasher};
+use xxhash_rust::xxh3::Xxh3;
 
 /// An 8-bit picture: interleaved channels, row after row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,14 +46,14 @@ impl Raster {
         Picture::new((0..self.channels).map(plane).collect())
     }
 
-    /// A 64-bit hash of size and pixels: equal for equal pictures, whatever file they came in.
-    pub(super) fn hash(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
+    /// A 64-bit hash of size and pixels (XXH3): equal for equal pictures, whatever file they came in.
+    pub(crate) fn hash(&self) -> u64 {
+        let mut hash = Xxh3::new();
         for size in [self.width, self.height, self.channels] {
-            hasher.write_usize(size);
+            hash.update(&(size as u64).to_le_bytes());
         }
-        hasher.write(&self.data);
-        hasher.finish()
+        hash.update(&self.data);
+        hash.digest()
     }
 
     /// Mean brightness (of all channels alike) of 24 x 24 cells of equal size, in units of 0..255, cell rows first.

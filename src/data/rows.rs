@@ -2,6 +2,7 @@
 
 use super::{Rows, Samples, batch};
 use crate::{Error, Result};
+use xxhash_rust::xxh3::Xxh3;
 
 impl Samples {
     /// Number of values.
@@ -43,6 +44,17 @@ impl Rows {
     /// Bytes that features and targets take where they are stored.
     pub fn bytes(&self) -> usize {
         self.features.bytes() + self.targets.len() * size_of::<f32>()
+    }
+
+    /// A hash of all values, the same for the same rows on any machine (XXH3).
+    pub fn hash(&self) -> u64 {
+        let mut hash = Xxh3::new();
+        match &self.features {
+            Samples::Bytes(bytes) => hash.update(bytes),
+            Samples::Floats(floats) => hash.update(bytemuck::cast_slice(floats)),
+        }
+        hash.update(bytemuck::cast_slice(&self.targets));
+        hash.digest()
     }
 
     /// Checks that the lengths agree, that there is a row, that values are finite and class indices whole and in

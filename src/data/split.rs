@@ -28,6 +28,13 @@ pub fn cells<'a>(cells: impl IntoIterator<Item = &'a str>) -> u64 {
     hash.digest()
 }
 
+/// A hash of all rows together, from their own.
+pub fn all(hashes: &[u64]) -> u64 {
+    let mut all = Xxh3::new();
+    hashes.iter().for_each(|hash| all.update(&hash.to_le_bytes()));
+    all.digest()
+}
+
 /// Divides samples: those whose hash with `seed` lies in the lowest `share` of all hashes are held out. Equal samples are on
 /// one side. `hashes` has a hash per sample, `classes` its class, where it has one.
 ///

@@ -6,7 +6,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::LossSpec;
+use super::{LossSpec, Standing};
 use crate::files;
 use crate::interface::{Interface, OutputSpec, Scores};
 use crate::network::{Array, Network, Weights};
@@ -42,8 +42,10 @@ pub struct TrainingState {
     pub second: Option<Weights>,
     /// Averaged weights.
     pub average: Option<Weights>,
-    /// Best validation score so far.
-    pub best: Option<f64>,
+    /// The best validations so far.
+    pub standing: Standing,
+    /// Hash of the run's record, where it has one.
+    pub record: Option<String>,
     /// The device that ran it: another sums in another order.
     pub device: String,
 }
@@ -122,7 +124,9 @@ impl Checkpoint {
                 first: some(first),
                 second: some(second),
                 average: some(average),
-                best: metadata.get("best").and_then(|t| t.parse().ok()),
+                standing: Standing::read(metadata.get("standing"), metadata.get("best"))
+                    .map_err(|e| bad(format!("its `standing` is not understood: {e}")))?,
+                record: metadata.get("record").cloned(),
                 device: metadata.get("device").cloned().unwrap_or_default(),
             }),
         };
@@ -172,8 +176,9 @@ impl Checkpoint {
             put("step", training.step.to_string());
             put("seed", training.seed.to_string());
             put("device", training.device.clone());
-            if let Some(best) = training.best {
-                put("best", best.to_string());
+            put("standing", serde_json::to_string(&training.standing).expect("finite numbers"));
+            if let Some(record) = &training.record {
+                put("record", record.clone());
             }
             for (prefix, part) in MOMENTS.iter().zip([&training.first, &training.second, &training.average]) {
                 tensors.extend(part.iter().flat_map(|w| w.iter()).map(|(n, a)| (format!("{prefix}{n}"), a)));
@@ -302,6 +307,7 @@ mod tests {
     use crate::graph::{Activation, Options, Plan};
     use crate::interface::{Colour, InputSpec, Pixels, Value};
     use crate::network::{Mode, initial};
+    use crate::train::Mark;
 
     fn checkpoint() -> Checkpoint {
         let network = Network::Mlp { sizes: vec![3, 5, 2], activation: Activation::Relu, dropout: 0.0 };
@@ -325,7 +331,8 @@ mod tests {
             first: Some(zeros),
             second: None,
             average: None,
-            best: Some(1.5),
+            standing: Standing { best: vec![Mark { step: 7, score: 1.5, loss: None }], since: 2 },
+            record: Some("xxh3:0123456789abcdef".into()),
             device: "cpu".into(),
         });
         let bytes = one.encode(Storage::F32).unwrap();

@@ -116,6 +116,14 @@ impl Judge {
         Ok(Judge::Pictures { truths, inputs, upscaler: None })
     }
 
+    /// Rows or pictures.
+    pub fn count(&self) -> usize {
+        match self {
+            Judge::Rows { rows, .. } => rows.count(),
+            Judge::Pictures { truths, .. } => truths.len(),
+        }
+    }
+
     /// Names of the scores, the deciding one first.
     pub fn columns(&self) -> Vec<&'static str> {
         match self {

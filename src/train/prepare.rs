@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::judge::{Judge, check_rows};
+use super::record::{Source, What};
 use super::report::Report;
 use super::targets::Targets;
 use super::{DataSpec, Recipe, Resident, Room, Trainer};
 use crate::data::split::Sides;
-use crate::data::{Folder, FolderOptions, PairOptions, Pictures, Prefetch, Rows, csv, idx, lessons, procedural, split};
+use crate::data::{
+    Folder, FolderOptions, PairOptions, Pictures, Prefetch, Raster, Rows, csv, idx, lessons, procedural, split,
+};
 use crate::image::{DecodeOptions, Picture};
 use crate::interface::{Colour, InputSpec, Interface, OutputSpec, Pixels, Value};
 use crate::network::Input;
@@ -25,6 +28,8 @@ pub(super) struct Prepared {
     pub(super) interface: Interface,
     /// Picture files that could not be read.
     pub(super) failed: usize,
+    /// The files that samples come from.
+    files: Vec<Source>,
     origins: Origins,
     shards: Option<Shards>,
 }
@@ -53,7 +58,26 @@ impl Shards {
 
 impl Prepared {
     fn fixed(resident: Resident, judge: Judge, interface: Interface, origins: Origins) -> Self {
-        Prepared { room: Room::of(&resident), resident, judge, interface, failed: 0, origins, shards: None }
+        Prepared {
+            room: Room::of(&resident),
+            resident,
+            judge,
+            interface,
+            failed: 0,
+            files: Vec::new(),
+            origins,
+            shards: None,
+        }
+    }
+
+    /// What a run records of its data.
+    pub(super) fn what(&self, recipe: &Recipe) -> What {
+        let (data, validate, interface) = (recipe.data.clone(), recipe.validate.clone(), self.interface.clone());
+        let learnt = match &self.origins {
+            Origins::Pictures(folder) => folder.report().pictures,
+            Origins::Rows(_) | Origins::Selected(..) | Origins::Drawn => self.resident.count(),
+        };
+        What { data, validate, learnt, held: self.judge.count(), files: self.files.clone(), interface }
     }
 
     /// The step at which the next shard is due.
@@ -135,7 +159,9 @@ pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
             let classes = train.classes.unwrap_or_default();
             let [height, width, channels] = idx::size(path, idx::Split::Train)?;
             let input = image(height, width, channels);
-            rows(recipe, train, test, input, Targets::numbered(classes), Origins::Rows(path.clone()))
+            let files = vec![Source::new(path, train.hash(), false), Source::new(path, test.hash(), true)];
+            let targets = Targets::numbered(classes);
+            Ok(Prepared { files, ..rows(recipe, train, test, input, targets, Origins::Rows(path.clone()))? })
         }
         DataSpec::Csv { path, target, classes, holdout, split_seed } => {
             let column = match target {
@@ -158,7 +184,11 @@ pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
                 true => Targets::Classes { column: table.targets.into_iter().next(), names: table.classes },
                 false => Targets::Values(table.targets.into_iter().map(Value::plain).collect()),
             };
-            rows(recipe, learnt, held, input, targets, Origins::Selected(path.clone(), train))
+            let files = vec![Source::new(path, split::all(&table.hashes), false)];
+            Ok(Prepared {
+                files,
+                ..rows(recipe, learnt, held, input, targets, Origins::Selected(path.clone(), train))?
+            })
         }
         DataSpec::Spirals { points, classes } => {
             let draw = |seed: u32, count| lessons::spirals(u64::from(seed), count, *classes, 0.02);
@@ -182,7 +212,7 @@ pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
             options.exclude = exclude.iter().chain(&recipe.validate.folders).cloned().collect();
             options.pairs.degradation = *degrade;
             let mut failed = BTreeMap::new();
-            let truths = truths(&recipe.validate.folders, &mut failed)?;
+            let (truths, mut files) = truths(&recipe.validate.folders, &mut failed)?;
             let judge = match degrade {
                 None => Judge::pictures(truths, scale(recipe))?,
                 Some(degradation) => {
@@ -199,11 +229,12 @@ pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
             for warning in folder.report().warnings() {
                 report.note(&warning);
             }
+            files.extend(folder.sources().map(|(path, hash)| Source::new(path, hash, false)));
             let found = folder.report();
             let mib = found.bytes >> 20;
             let shards = folder.shards();
             report.note(&format!("{} pictures, {} pairs, {mib} MiB in {shards} shards", found.pictures, found.pairs));
-            Ok(Prepared { failed: failed.len(), ..shards_of(recipe, folder, judge, *patch, step)? })
+            Ok(Prepared { failed: failed.len(), files, ..shards_of(recipe, folder, judge, *patch, step)? })
         }
     }
 }
@@ -261,13 +292,12 @@ fn drawn(recipe: &Recipe, count: usize, size: usize, patch: usize, report: &mut 
     let seed = u64::from(recipe.seed) << 32;
     let options = pair_options(recipe, patch);
     let resident = Resident::Pictures(procedural::pictures(seed, count, size, &options)?);
-    let judge = match recipe.validate.folders.is_empty() {
+    let (judge, files) = match recipe.validate.folders.is_empty() {
         false => truths(&recipe.validate.folders, &mut failed)?,
         true => {
             let first = seed + count as u64;
-            (first..first + recipe.validate.pictures.max(1) as u64)
-                .map(|s| procedural::dead_leaves(s, size, size).to_picture())
-                .collect()
+            let seeds = first..first + recipe.validate.pictures.max(1) as u64;
+            (seeds.map(|s| procedural::dead_leaves(s, size, size).to_picture()).collect(), Vec::new())
         }
     };
     for why in failed.values() {
@@ -275,18 +305,21 @@ fn drawn(recipe: &Recipe, count: usize, size: usize, patch: usize, report: &mut 
     }
     let interface = Interface::of(&recipe.network)?;
     let prepared = Prepared::fixed(resident, Judge::pictures(judge, scale(recipe))?, interface, Origins::Drawn);
-    Ok(Prepared { failed: failed.len(), ..prepared })
+    Ok(Prepared { failed: failed.len(), files, ..prepared })
 }
 
-/// Ground truth of validation folders; files that cannot be read, or not whole, are added to `failed`.
-fn truths(folders: &[PathBuf], failed: &mut BTreeMap<PathBuf, String>) -> Result<Vec<Picture>> {
+/// Ground truth of validation folders, and its files; those that cannot be read, or not whole, are added to `failed`.
+fn truths(folders: &[PathBuf], failed: &mut BTreeMap<PathBuf, String>) -> Result<(Vec<Picture>, Vec<Source>)> {
     if folders.is_empty() {
         return Err(Error::key("validate.folders", "name at least one folder of pictures to be judged by"));
     }
-    let mut truths = Vec::new();
+    let (mut truths, mut files) = (Vec::new(), Vec::new());
     for file in crate::data::list(folders)?.files {
         match Picture::open_with(&file, &DecodeOptions::truth()) {
-            Ok(truth) => truths.push(truth),
+            Ok(truth) => {
+                files.push(Source::new(&file, Raster::from_picture(&truth).hash(), true));
+                truths.push(truth);
+            }
             Err(error) => {
                 failed.insert(file, error.to_string());
             }
@@ -296,7 +329,7 @@ fn truths(folders: &[PathBuf], failed: &mut BTreeMap<PathBuf, String>) -> Result
         Some(why) if truths.is_empty() => {
             Err(Error::key("validate.folders", format!("none of their pictures can be read; {why}")))
         }
-        _ => Ok(truths),
+        _ => Ok((truths, files)),
     }
 }
 
@@ -314,5 +347,5 @@ fn shards_of(recipe: &Recipe, folder: Folder, judge: Judge, patch: usize, step: 
     let (room, there) = (Room { count, low, high }, step / steps);
     let resident = Resident::Pictures(folder.shard(there)?);
     let shards = Some(Shards { folder, steps, there, next: None });
-    Ok(Prepared { resident, room, judge, interface, failed: 0, origins, shards })
+    Ok(Prepared { resident, room, judge, interface, failed: 0, files: Vec::new(), origins, shards })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Schedule;
-use super::spec::{DataSpec, LossSpec, OptimizerSpec, ValidateSpec};
+use super::spec::{DataSpec, LossSpec, OptimizerSpec, ResumeSpec, ValidateSpec};
 use super::words::{fault, set};
 use crate::executor::Precision;
 use crate::graph::Shape;
@@ -40,6 +40,8 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// How progress is judged.
     pub validate: ValidateSpec,
+    /// What may change when a run goes on.
+    pub resume: ResumeSpec,
 }
 
 impl Default for Recipe {
@@ -65,6 +67,7 @@ impl Default for Recipe {
             optimizer: OptimizerSpec::default(),
             schedule: Schedule::default(),
             validate: ValidateSpec::default(),
+            resume: ResumeSpec::default(),
         }
     }
 }

@@ -8,10 +8,13 @@ use super::folder::RunFolder;
 use super::judge::Judge;
 use super::metrics::{Metrics, Row};
 use super::prepare::{Prepared, prepare};
+use super::record::{History, How, Record};
 use super::report::{Progress, Report, Validation};
+use super::resume::Resumed;
+use super::spec::ResumeSpec;
 use super::step::training_graph;
 use super::trainer::Snapshot;
-use super::{Checkpoint, Recipe, Setup, Stop, Storage, Trainer, TrainingState};
+use super::{Checkpoint, Mark, Recipe, Setup, Standing, Stop, Storage, Trainer};
 use crate::device::Device;
 use crate::executor::Precision;
 use crate::graph::{Options, Plan};
@@ -67,9 +70,14 @@ pub fn run(
         (false, Some(found)) => found.vacant().map(|()| None)?,
         (false, None) => None,
     };
-    let training = earlier.as_ref().map(|earlier| resumable(folder, recipe, earlier)).transpose()?;
+    let now = How::of(recipe);
+    let allowed = &recipe.resume.allow[..];
+    let mut resumed = earlier.map(|earlier| Resumed::open(folder, earlier, allowed, &now)).transpose()?;
+    if let Some(resumed) = &mut resumed {
+        resumed.accept_how(&now, allowed, report)?;
+    }
     let start = recipe.start.as_deref().map(Checkpoint::open).transpose()?;
-    let mut prepared = prepare(recipe, training.map_or(0, |training| training.step), report)?;
+    let mut prepared = prepare(recipe, resumed.as_ref().map_or(0, Resumed::step), report)?;
     let mut trainer = trainer(recipe, device, &prepared)?;
     if let Some(tiles) = trainer.tiles() {
         report.note(&format!("tiles: {tiles}"));
@@ -81,36 +89,28 @@ pub fn run(
             recipe.start.as_deref().unwrap_or(Path::new("")).display()
         ));
     }
-    let mut best = None;
-    if let (Some(earlier), Some(training)) = (&earlier, training) {
-        trainer.resume(&earlier.weights, training)?;
-        best = training.best.filter(|best| best.is_finite());
-        report.note(&format!("goes on from step {}", training.step));
+    let record = Record { how: now, what: prepared.what(recipe) };
+    let mut standing = Standing::default();
+    if let Some(resumed) = resumed {
+        standing = resumed.accept_what(&record.what, allowed, report)?;
+        resumed.restore(&mut trainer, report)?;
     }
     let metrics = Metrics::read(folder, &prepared.judge.columns(), trainer.step())?;
     // All is accepted: from here on files are written.
     let folder = found.map_or_else(|| RunFolder::create(folder), Ok)?;
-    files::replace(&folder.path().join("recipe.toml"), recipe.to_toml().as_bytes())?;
+    // What is allowed this time is not allowed next time.
+    let copy = Recipe { resume: ResumeSpec::default(), ..recipe.clone() };
+    files::replace(&folder.path().join("recipe.toml"), copy.to_toml().as_bytes())?;
+    let record = Some(History::read(folder.path())?.add(trainer.step(), &record)?);
     metrics.begin()?;
     let before = metrics.last().map_or(0.0, |row| row.seconds);
     let (interface, begun) = (prepared.interface.clone(), Instant::now());
     let good = trainer.snapshot()?;
-    Run { recipe, device, folder, trainer, interface, metrics, best, good, begun, before }.go(
+    Run { recipe, device, folder, trainer, interface, record, metrics, standing, good, begun, before }.go(
         &mut prepared,
         stop,
         report,
     )
-}
-
-/// The training state of a checkpoint that a recipe can go on from.
-fn resumable<'a>(folder: &Path, recipe: &Recipe, earlier: &'a Checkpoint) -> Result<&'a TrainingState> {
-    let bad = |why: &str| Error::input(format!("{}: {why}", folder.join("checkpoint.safetensors").display()));
-    if earlier.network != recipe.network {
-        return Err(bad(
-            "was written for another [network]; `start` takes over what fits of its weights, in a new run",
-        ));
-    }
-    earlier.training.as_ref().ok_or_else(|| bad("has weights only, no state to go on from"))
 }
 
 /// How a recipe's network learns.
@@ -160,8 +160,10 @@ struct Run<'a> {
     folder: RunFolder,
     trainer: Trainer,
     interface: Interface,
+    /// Hash of the run's record.
+    record: Option<String>,
     metrics: Metrics,
-    best: Option<f64>,
+    standing: Standing,
     /// The state of the newest checkpoint, or of the beginning.
     good: Snapshot,
     begun: Instant,
@@ -209,7 +211,7 @@ impl Run<'_> {
         let seconds = self.before + self.begun.elapsed().as_secs_f64();
         let folder = self.folder.path().to_path_buf();
         let failed = prepared.failed;
-        Ok(Summary { step: self.trainer.step(), last, best: self.best, seconds, stopped, failed, folder })
+        Ok(Summary { step: self.trainer.step(), last, best: self.standing.score(), seconds, stopped, failed, folder })
     }
 
     /// Judges the network and saves it, when all its numbers are finite.
@@ -229,10 +231,8 @@ impl Run<'_> {
             let seen = format!("at step {}, the validation's {name} is {value}", state.step);
             return Err(self.explain(prepared, state.step, &seen));
         }
-        let score = validation.scores[0].1;
-        validation.best = score.is_finite() && self.best.is_none_or(|best| score > best);
+        validation.best = self.standing.enter(Mark::of(&validation), 1) == Some(0);
         if validation.best {
-            self.best = Some(score);
             self.ship(&weights, Some(&validation))?;
         }
         let loss = pending.iter().map(|&l| f64::from(l)).sum::<f64>() / pending.len().max(1) as f64;
@@ -261,7 +261,7 @@ impl Run<'_> {
 
     fn save(&mut self) -> Result<()> {
         let weights = self.trainer.weights()?;
-        let training = Some(self.trainer.training_state(self.best)?);
+        let training = Some(self.trainer.training_state(self.standing.clone(), self.record.clone())?);
         let mut checkpoint = Checkpoint::new(self.recipe.network.clone(), weights, self.interface.clone());
         checkpoint.loss = Some(self.recipe.loss());
         checkpoint.training = training;

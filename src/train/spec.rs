@@ -323,6 +323,46 @@ pub enum Deciding {
     Clean,
 }
 
+/// What `--resume` puts up with. In a recipe: `[resume]`; the copy in the run's folder has none of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResumeSpec {
+    /// What may be another than in the run that goes on.
+    pub allow: Vec<Change>,
+}
+
+/// What of a run may change when it goes on, if it is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// The seed of draws.
+    Seed,
+    /// Files, rows, pictures, and how they are read.
+    Data,
+    /// Which samples are held out.
+    Split,
+    /// The names of classes, or their order.
+    Classes,
+    /// Samples per update.
+    Batch,
+    /// The update rule and its numbers but for the learning rate, which may always change. What another rule or a new
+    /// average needs starts anew.
+    Optimizer,
+    /// What is minimised.
+    Loss,
+    /// The declaration; weights must fit still.
+    Network,
+    /// The record of the run, which is lost or damaged: nothing can be compared.
+    Record,
+}
+
+impl Change {
+    /// As it stands in `resume.allow`.
+    pub fn name(self) -> String {
+        serde_json::to_value(self).expect("a word").as_str().unwrap_or_default().to_string()
+    }
+}
+
 impl Default for ValidateSpec {
     fn default() -> Self {
         ValidateSpec { every: 500, folders: Vec::new(), pictures: 8, best: Deciding::Degraded }

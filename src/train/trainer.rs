@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::TrainingState;
 use super::step::{Room, training_graph};
+use super::{Standing, TrainingState};
 use crate::data::{Pictures, Rows, Samples, batch};
 use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Graph, Loss, Options, Plan, Store, Update};
@@ -273,7 +273,7 @@ impl Trainer {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn training_state(&mut self, best: Option<f64>) -> Result<TrainingState> {
+    pub fn training_state(&mut self, standing: Standing, record: Option<String>) -> Result<TrainingState> {
         let mut parts = [None, None, None];
         for (part, arena) in parts.iter_mut().zip([Arena::First, Arena::Second, Arena::Average]) {
             if self.plan.arenas.contains(&arena) {
@@ -283,14 +283,15 @@ impl Trainer {
         }
         let [first, second, average] = parts;
         let device = self.executor.name();
-        Ok(TrainingState { step: self.step, seed: self.setup.seed, first, second, average, best, device })
+        Ok(TrainingState { step: self.step, seed: self.setup.seed, first, second, average, standing, record, device })
     }
 
-    /// Goes on from a checkpoint's weights and state.
+    /// Goes on from a checkpoint's weights and state. With `anew`, what the optimizer needs and the checkpoint lacks starts
+    /// as in a new run.
     ///
     /// # Errors
-    /// When they are another network's or optimizer's.
-    pub fn resume(&mut self, weights: &Weights, training: &TrainingState) -> Result<()> {
+    /// When they are another network's or, unless `anew`, another optimizer's.
+    pub fn resume(&mut self, weights: &Weights, training: &TrainingState, anew: bool) -> Result<()> {
         self.set_weights(weights)?;
         let parts = [&training.first, &training.second, &training.average];
         for (part, arena) in parts.into_iter().zip([Arena::First, Arena::Second, Arena::Average]) {
@@ -300,6 +301,7 @@ impl Trainer {
                     self.executor.write_state(arena, &values)?;
                 }
                 (None, false) => {}
+                _ if anew => {}
                 _ => {
                     return Err(Error::input("the checkpoint was written with another [optimizer]; keep it as it was"));
                 }
