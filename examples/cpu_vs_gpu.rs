@@ -68,6 +68,7 @@ fn training(device: &Device, width: usize, repeats: u64) -> Result<(f64, f64, Ve
         clip: None,
         average: None,
         batch: 128,
+        accumulate: 1,
         seed: 1,
     };
     let data = Resident::Rows(lessons::digits(1, 1000));

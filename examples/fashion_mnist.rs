@@ -70,6 +70,7 @@ fn main() -> Result<()> {
         clip: None,
         average: None,
         batch: 100,
+        accumulate: 1,
         seed: 1,
     };
     let known = train.select(&(0..test.count().min(train.count())).collect::<Vec<_>>());

@@ -63,6 +63,7 @@ fn paint(device: &Device, truth: &Raster, waves: u32, steps: u64) -> Result<Pict
         clip: None,
         average: None,
         batch: 512,
+        accumulate: 1,
         seed: 1,
     };
     let data = Resident::Rows(rows.clone());

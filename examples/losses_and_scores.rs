@@ -73,6 +73,7 @@ fn line(device: &Device, points: &[(f64, f64)], loss: Loss, steps: u64) -> Resul
         clip: None,
         average: None,
         batch: points.len(),
+        accumulate: 1,
         seed: 1,
     };
     let mut trainer = Trainer::new(device.executor()?, setup, &data, Room::of(&data))?;

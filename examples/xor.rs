@@ -42,6 +42,7 @@ fn learn(device: &Device, bend: Activation, steps: u64) -> Result<(Vec<f32>, Pre
         clip: None,
         average: None,
         batch: 4,
+        accumulate: 1,
         seed: 1,
     };
     let mut trainer = Trainer::new(device.executor()?, setup, &data, Room::of(&data))?;

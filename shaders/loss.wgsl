@@ -11,6 +11,8 @@ struct Params {
     value: f32,
     block: u32,  // items per workgroup
     parts: u32,
+    add: u32,    // whether the ring holds the losses of earlier parts of the batch
+    share: f32,  // of the batch
 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> t: array<f32>;
@@ -125,14 +127,20 @@ fn fold(value: f32, lane: u32) -> f32 {
     return sum;
 }
 
-// y[0] = ring[slot] = mean over all items, by one workgroup; with BOTH, dx of all items.
+// ring[slot] = share mean, added to what parts before have put there.
+fn tell(mean: f32) {
+    let before = select(0.0, ring[clock.slot], params.add == 1u);
+    ring[clock.slot] = before + params.share * mean;
+}
+
+// y[0] = mean over all items, told to the ring, by one workgroup; with BOTH, dx of all items.
 @compute @workgroup_size(256)
 fn loss_all(@builtin(local_invocation_index) lane: u32) {
     let sum = block_sum(0u, params.count, lane);
     if (lane == 0u) {
         let mean = sum / f32(params.count);
         y[0] = mean;
-        ring[clock.slot] = mean;
+        tell(mean);
     }
 }
 
@@ -146,7 +154,7 @@ fn loss_part(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
     }
 }
 
-// y[0] = ring[slot] = mean, from the sums x[0 .. parts].
+// y[0] = mean, told to the ring, from the sums x[0 .. parts].
 @compute @workgroup_size(256)
 fn loss_finish(@builtin(local_invocation_index) lane: u32) {
     var own = 0.0;
@@ -157,7 +165,7 @@ fn loss_finish(@builtin(local_invocation_index) lane: u32) {
     if (lane == 0u) {
         let mean = sum / f32(params.count);
         y[0] = mean;
-        ring[clock.slot] = mean;
+        tell(mean);
     }
 }
 

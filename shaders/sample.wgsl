@@ -12,6 +12,7 @@ struct Params {
     high: u32,     // whether the table's high-resolution offsets apply
     batch: u32,
     targets: u32,  // values per row of the second table
+    first: u32,    // samples that the step draws before these
 }
 @group(0) @binding(0) var<storage, read> words: array<u32>;
 @group(0) @binding(1) var<storage, read> table: array<u32>;
@@ -54,7 +55,7 @@ fn rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         @builtin(local_invocation_index) lane: u32) {
     let index = group.y * groups.x + group.x;
     if (lane == 0u) {
-        drawn = vec4u(batch_row(clock.seed, clock.count, clock.epoch, clock.offset, index));
+        drawn = vec4u(batch_row(clock.seed, clock.count, clock.epoch, clock.offset, params.first + index));
     }
     workgroupBarrier();
     if (index < params.batch) {
@@ -71,7 +72,7 @@ fn rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 fn narrow_rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let index = id.y * groups.x * 64u + id.x;
     if (index < params.batch) {
-        let row = batch_row(clock.seed, clock.count, clock.epoch, clock.offset, index);
+        let row = batch_row(clock.seed, clock.count, clock.epoch, clock.offset, params.first + index);
         let source = row * params.columns;
         for (var c = 0u; c < params.columns; c++) {
             y[index * params.columns + c] = value(source + c);
@@ -87,7 +88,7 @@ fn patches(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
            @builtin(local_invocation_index) lane: u32) {
     let index = group.y * groups.x + group.x;
     if (lane == 0u) {
-        let h = pcg4d(vec4u(clock.seed, clock.step, index, PATCH_STREAM));
+        let h = pcg4d(vec4u(clock.seed, clock.step, params.first + index, PATCH_STREAM));
         let position = h.x % table[5u * (clock.count - 1u)];
         var first = 0u;
         var last = clock.count - 1u;

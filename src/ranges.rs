@@ -161,13 +161,18 @@ pub const ALL: &[Entry] = &[
     any("optimizer.epsilon", Range::Between(1e-30, 1.0)),
     any("optimizer.weight_decay", Range::Between(0.0, 1000.0)),
     any("optimizer.clip", POSITIVE),
+    any("optimizer.accumulate", Range::Whole(1, 256)),
     any("optimizer.average", SHARE),
     any("schedule.warmup", Range::Whole(0, STEPS)),
     any("schedule.last", Range::Between(0.0, 1.0)),
+    any("schedule.first", Range::Between(0.0, 1.0)),
+    any("schedule.rise", Range::Between(0.0, 1.0)),
     any("schedule.every", Range::Whole(1, STEPS)),
     any("schedule.factor", Range::Between(0.0, 1.0)),
     any("validate.every", Range::Whole(1, STEPS)),
     any("validate.pictures", Range::Whole(1, 10_000)),
+    any("validate.patience", Range::Whole(0, STEPS)),
+    any("validate.keep", Range::Whole(1, 1000)),
 ];
 
 /// The range of a key in a section of some `kind`.

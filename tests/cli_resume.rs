@@ -124,7 +124,10 @@ fn steps_rate_and_schedule_may_change_and_the_rate_is_told() {
                  optimizer.lr=1e-2 schedule.warmup=0 validate.every=50";
     train(folder.path(), first).expect(0);
     let run = resume(folder.path(), "steps=200").expect(0);
-    run.mentions(&["the learning rate goes from 2.000e-5 (step 100) to 5.0", "(step 101) and to 2.000e-5 at step 200"]);
+    run.mentions(&[
+        "the learning rate goes from 2.000e-5 (step 100) to 4.971e-3",
+        "(step 101) and to 2.000e-5 at step 200",
+    ]);
     let run = resume(folder.path(), "steps=210 schedule.kind=constant optimizer.lr=1e-3").expect(0);
     run.mentions(&["goes from 2.000e-5 (step 200) to 1.000e-3 (step 201)"]);
     let run = resume(folder.path(), "steps=220").expect(0);

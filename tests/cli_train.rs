@@ -17,6 +17,7 @@ fn a_run_leaves_all_its_files_and_says_what_comes_next() {
         "curves.svg",
         "metrics.csv",
         "recipe.toml",
+        "record.json",
         "samples/bicubic-network-truth.png",
     ];
     assert_eq!(tree(&folder.path().join("run")), files);
@@ -103,7 +104,7 @@ fn what_cannot_be_resumed_is_refused() {
     small(folder.path(), "run", &["--set", "steps=2", "--quiet"]).expect(0);
     let resume = ["train", "--quiet", "--resume", "--out", "run", "--set"];
     let with = |setting: &str| wgrad(folder.path(), resume.iter().chain(&[setting]));
-    with("network.features=8").expect(2).says(&["run/checkpoint.safetensors", "[network]"]);
+    with("network.features=8").expect(2).says(&["run/checkpoint.safetensors", "network.features was 4, is 8"]);
     let path = folder.path().join("run/checkpoint.safetensors");
     let bytes = fs::read(&path).unwrap();
     for cut in [0, 7, bytes.len() / 2, bytes.len() - 1] {
@@ -154,4 +155,27 @@ fn an_interrupted_run_saves_and_goes_on() {
     assert_eq!(done["stopped"], true);
     let more = format!("steps={}", done["step"].as_u64().unwrap() + 5);
     wgrad(folder.path(), ["train", "--resume", "--out", "run", "--quiet", "--set", &more]).expect(0);
+}
+
+#[test]
+fn a_path_on_the_command_line_starts_where_one_stands_and_one_in_a_recipe_beside_it() {
+    let folder = tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("recipes")).unwrap();
+    let table = |slope: i32| (0..40).map(|k| format!("{k},{}\n", k * slope)).collect::<String>();
+    fs::write(at("t.csv"), table(1)).unwrap();
+    fs::write(at("recipes/t.csv"), table(2)).unwrap();
+    let recipe = "steps = 2\nbatch = 4\n[network]\nkind = 'mlp'\nsizes = [1, 1]\n\
+                  [data]\nkind = 'csv'\npath = 't.csv'\nclasses = false\n";
+    fs::write(at("recipes/r.toml"), recipe).unwrap();
+    let path = |name: &str, more: &[&str]| {
+        let start = ["train", "recipes/r.toml", "--quiet", "--out", name];
+        wgrad(folder.path(), start.iter().chain(more)).expect(0);
+        let text = fs::read_to_string(at(name).join("recipe.toml")).unwrap();
+        text.lines().find(|line| line.starts_with("path = ")).unwrap().to_string()
+    };
+    assert!(path("a", &[]).ends_with("recipes/t.csv\""));
+    assert!(!path("b", &["--set", "data.path=t.csv"]).contains("recipes"));
+    let whole = "data={kind='csv',path='t.csv',classes=false}";
+    assert!(!path("c", &["--set", whole]).contains("recipes"));
 }

@@ -54,8 +54,8 @@ impl Regression {
         let mut graph = Graph::new();
         let features = graph.dataset(Store::Features, &[Self::ROWS, 2]).unwrap();
         let targets = graph.dataset(Store::Targets, &[Self::ROWS, outputs]).unwrap();
-        let rows = graph.push(Op::SampleRows { batch: 4 }, &[features]).unwrap();
-        let wanted = graph.push(Op::SampleRows { batch: 4 }, &[targets]).unwrap();
+        let rows = graph.push(Op::SampleRows { batch: 4, first: 0 }, &[features]).unwrap();
+        let wanted = graph.push(Op::SampleRows { batch: 4, first: 0 }, &[targets]).unwrap();
         let weight = graph.parameter("weight", &[2, outputs], Init::Constant(0.5), Kind::Linear).unwrap();
         let hidden = graph.push(Op::MatMul { ta: false, tb: false }, &[rows, weight]).unwrap();
         let loss = graph.push(Op::Loss(Loss::Mse), &[hidden, wanted]).unwrap();
@@ -226,7 +226,7 @@ fn no_run_draws_patches_that_lie_outside_the_pictures() {
     let low = graph.dataset(Store::Low, &[40, channels]).unwrap();
     let high = graph.dataset(Store::High, &[160, channels]).unwrap();
     let table = graph.dataset(Store::Table, &[2, 5]).unwrap();
-    let draw = |scale, high| Op::SamplePatches { batch: 5, patch: side, scale, high };
+    let draw = |scale, high| Op::SamplePatches { batch: 5, patch: side, scale, high, first: 0 };
     let drawn =
         [graph.push(draw(1, false), &[low, table]).unwrap(), graph.push(draw(scale, true), &[high, table]).unwrap()];
     drawn.iter().for_each(|&t| graph.output(t));

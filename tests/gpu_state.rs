@@ -188,7 +188,8 @@ fn rows_are_drawn_bit_for_bit() {
     let features = g.dataset(Store::Features, &[rows, 5]).unwrap();
     let bytes = g.dataset(Store::FeatureBytes, &[rows, 301]).unwrap();
     let targets = g.dataset(Store::Targets, &[rows]).unwrap();
-    let drawn = [features, bytes, targets].map(|store| g.push(Op::SampleRows { batch: 130 }, &[store]).unwrap());
+    let drawn =
+        [features, bytes, targets].map(|store| g.push(Op::SampleRows { batch: 130, first: 0 }, &[store]).unwrap());
     drawn.iter().for_each(|&t| g.output(t));
     let mut noise = Noise(9);
     let floats = noise.values(rows * 5);
@@ -238,7 +239,7 @@ fn patches_are_drawn_bit_for_bit() {
     let stores =
         [(Store::Low, low.len(), 1, false), (Store::High, high.len(), scale, true)].map(|(store, len, scale, high)| {
             let pixels = g.dataset(store, &[len / channels, channels]).unwrap();
-            let op = Op::SamplePatches { batch: 33, patch: side, scale, high };
+            let op = Op::SamplePatches { batch: 33, patch: side, scale, high, first: 0 };
             let drawn = g.push(op, &[pixels, index]).unwrap();
             g.output(drawn);
             drawn

@@ -19,8 +19,8 @@ fn classifier() -> (Arc<Plan>, TensorId) {
     g.layer("data");
     let features = g.dataset(Store::Features, &[ROWS, 2]).unwrap();
     let targets = g.dataset(Store::Targets, &[ROWS]).unwrap();
-    let mut h = g.push(Op::SampleRows { batch: BATCH }, &[features]).unwrap();
-    let t = g.push(Op::SampleRows { batch: BATCH }, &[targets]).unwrap();
+    let mut h = g.push(Op::SampleRows { batch: BATCH, first: 0 }, &[features]).unwrap();
+    let t = g.push(Op::SampleRows { batch: BATCH, first: 0 }, &[targets]).unwrap();
     for (i, (from, to)) in [(2, 16), (16, 16), (16, 3)].into_iter().enumerate() {
         g.layer(format!("layer {i}"));
         let w = g.parameter(&format!("{i}.weight"), &[from, to], Init::Normal(0.5), Kind::Linear).unwrap();
@@ -125,7 +125,7 @@ fn a_larger_store_of_a_later_plan_keeps_what_was_written() {
     let copy = |rows: usize| {
         let mut g = Graph::new();
         let store = g.dataset(Store::Targets, &[rows]).unwrap();
-        let drawn = g.push(Op::SampleRows { batch: 4 }, &[store]).unwrap();
+        let drawn = g.push(Op::SampleRows { batch: 4, first: 0 }, &[store]).unwrap();
         g.output(drawn);
         (Arc::new(Plan::new(&g, Options::default()).unwrap()), drawn)
     };

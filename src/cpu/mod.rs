@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::executor::{Executor, Ledger, PlanId};
-use crate::graph::{Arena, Clock, Place, Plan, Store, TensorId};
+use crate::graph::{Arena, Clock, Op, Place, Plan, Store, TensorId};
 use crate::{Error, Result, memory};
 use parallel::Lanes;
 pub use real::Real;
@@ -49,7 +49,9 @@ pub struct Cpu<T: Real> {
 struct Loaded<T> {
     plan: Arc<Plan>,
     slots: Vec<Vec<T>>,
-    loss: Option<TensorId>,
+    /// The first loss of a run, and the share of each in the run's.
+    first: Option<TensorId>,
+    share: f32,
     small: bool,
 }
 
@@ -201,8 +203,12 @@ impl<T: Real> Cpu<T> {
         }
         let (slots, arenas, stores, lanes) = (&loaded.slots[..], &self.arenas, &self.stores, &self.lanes);
         step::compute(&Context { plan, slots, arenas, stores, lanes, clock }, step, out, shared);
-        if loaded.loss == Some(output) {
-            self.losses.push(out[0].narrow());
+        if matches!(step.op, Op::Loss(_)) {
+            let part = out[0].narrow() * loaded.share;
+            match self.losses.last_mut().filter(|_| loaded.first != Some(output)) {
+                Some(loss) => *loss += part,
+                None => self.losses.push(part),
+            }
         }
         match plan.places[output.0] {
             Place::Slot(slot) => loaded.slots[slot] = target,
@@ -239,7 +245,8 @@ impl<T: Real> Executor for Cpu<T> {
         }
         let loaded = Loaded {
             slots: plan.slots.iter().map(|&len| vec![T::ZERO; len]).collect(),
-            loss: plan.loss(),
+            first: plan.steps.iter().find(|s| matches!(s.op, Op::Loss(_))).and_then(|s| s.output),
+            share: plan.loss_share(),
             small: plan.macs() + held as u64 + (plan.layout.len(Arena::Parameters) as u64) < SMALL,
             plan: plan.clone(),
         };

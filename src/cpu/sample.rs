@@ -60,11 +60,12 @@ fn unit<T: Real>(byte: u8) -> T {
     T::of(f64::from(byte)) / T::of(255.0)
 }
 
-/// Rows of a table, in the shuffled order of the clock's epoch.
-pub(super) fn rows<T: Real>(out: &mut [T], stores: &Stores, store: Store, columns: usize, clock: &Clock) {
+/// Rows of so many columns of a table, in the shuffled order of the clock's epoch, after the first ones of the step.
+pub(super) fn rows<T: Real>(out: &mut [T], stores: &Stores, store: Store, size: (usize, usize), clock: &Clock) {
+    let (columns, first) = size;
     parallel::rows(out, columns, |at, block| {
         for (i, out) in block.chunks_exact_mut(columns).enumerate() {
-            let index = (at / columns + i) as u32;
+            let index = (first + at / columns + i) as u32;
             let row = batch_row(clock.seed, clock.count, clock.epoch, clock.offset, index) as usize * columns;
             let floats = |out: &mut [T], from: &[f32]| {
                 out.iter_mut().zip(&from[row..row + columns]).for_each(|(o, &v)| *o = T::of(v.into()));
@@ -91,6 +92,7 @@ pub(super) struct Patches {
     pub patch: usize,
     pub scale: usize,
     pub high: bool,
+    pub first: usize,
 }
 
 /// Patches of shape `shape`, drawn, flipped and rotated.
@@ -106,7 +108,8 @@ pub(super) fn patches<T: Real>(out: &mut [T], stores: &Stores, shape: Shape, how
     let size = side * side * channels;
     parallel::rows(out, size, |at, block| {
         for (i, out) in block.chunks_exact_mut(size).enumerate() {
-            let drawn = patch(clock.seed, clock.step, (at / size + i) as u32, table, how.patch as u32);
+            let index = (how.first + at / size + i) as u32;
+            let drawn = patch(clock.seed, clock.step, index, table, how.patch as u32);
             let entry = table[drawn.picture as usize];
             let start = if how.high { entry.high } else { entry.low } as usize;
             let width = entry.width as usize * how.scale;

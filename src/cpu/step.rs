@@ -187,13 +187,13 @@ pub(super) fn compute<T: Real>(cx: &Context<T>, step: &Step, out: &mut [T], shar
             let gradients = &cx.arenas[Arena::Gradients as usize];
             out[0] = update::norm(gradients, &cx.plan.layout.parameters, &cx.clock);
         }
-        Op::SampleRows { .. } => {
+        Op::SampleRows { first, .. } => {
             // A table of one column is drawn as a vector; either way a row is what follows the first extent.
             let row = out.len() / output.extents()[0];
-            sample::rows(out, cx.stores, cx.store(step.inputs[0]), row, &cx.clock);
+            sample::rows(out, cx.stores, cx.store(step.inputs[0]), (row, first), &cx.clock);
         }
-        Op::SamplePatches { patch, scale, high, .. } => {
-            let how = Patches { store: cx.store(step.inputs[0]), patch, scale, high };
+        Op::SamplePatches { patch, scale, high, first, .. } => {
+            let how = Patches { store: cx.store(step.inputs[0]), patch, scale, high, first };
             sample::patches(out, cx.stores, output, how, &cx.clock);
         }
         Op::TrackStatistics { .. } | Op::Update { .. } | Op::Average { .. } | Op::Reshape => {

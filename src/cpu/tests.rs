@@ -29,8 +29,8 @@ fn close(got: &[f64], want: &[f64]) {
 fn rows_come_in_the_shuffled_order_and_wrap_into_the_next_epoch() {
     let mut g = Graph::new();
     let (bytes, targets) = (g.dataset(Store::FeatureBytes, &[8, 3]).unwrap(), g.dataset(Store::Targets, &[8]).unwrap());
-    let x = g.push(Op::SampleRows { batch: 4 }, &[bytes]).unwrap();
-    let t = g.push(Op::SampleRows { batch: 4 }, &[targets]).unwrap();
+    let x = g.push(Op::SampleRows { batch: 4, first: 1 }, &[bytes]).unwrap();
+    let t = g.push(Op::SampleRows { batch: 4, first: 1 }, &[targets]).unwrap();
     g.output(x);
     g.output(t);
     let (mut cpu, id) = load(&g);
@@ -38,7 +38,7 @@ fn rows_come_in_the_shuffled_order_and_wrap_into_the_next_epoch() {
     cpu.write_store(Store::Targets, bytemuck::cast_slice(&[0f32, 1.0, 2.0, 3.0, 4.0, 5.0])).unwrap();
     assert!(cpu.write_store(Store::Targets, &[0; 33]).is_err());
     cpu.run(id, &[CLOCK]).unwrap();
-    let rows: Vec<u32> = (0..4).map(|i| batch_row(7, 6, 1, 4, i)).collect();
+    let rows: Vec<u32> = (1..5).map(|i| batch_row(7, 6, 1, 4, i)).collect();
     close(&cpu.values(id, t).unwrap(), &rows.iter().map(|&r| f64::from(r)).collect::<Vec<_>>());
     let want = rows.iter().flat_map(|&r| (0..3).map(move |c| f64::from(3 * r + c) / 255.0));
     close(&cpu.values(id, x).unwrap(), &want.collect::<Vec<_>>());
@@ -61,7 +61,7 @@ fn patches_of_both_stores_stay_aligned() {
     let (small, large) =
         (g.dataset(Store::Low, &[low.len(), 1]).unwrap(), g.dataset(Store::High, &[high.len(), 1]).unwrap());
     let entries = g.dataset(Store::Table, &[2, 5]).unwrap();
-    let sample = |scale, high| Op::SamplePatches { batch: 9, patch: 3, scale, high };
+    let sample = |scale, high| Op::SamplePatches { batch: 9, patch: 3, scale, high, first: 2 };
     let x = g.push(sample(1, false), &[small, entries]).unwrap();
     let t = g.push(sample(2, true), &[large, entries]).unwrap();
     g.output(x);

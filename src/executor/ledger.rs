@@ -202,7 +202,7 @@ impl<L> Ledger<L> {
         for clock in clocks {
             for step in &entry.plan.steps {
                 match step.op {
-                    Op::SampleRows { batch } => self.rows(&entry.plan, step, batch, clock)?,
+                    Op::SampleRows { batch, first } => self.rows(&entry.plan, step, first + batch, clock)?,
                     Op::SamplePatches { .. } if proven == Some((clock.count, version)) => {}
                     Op::SamplePatches { .. } => self.patches(&entry.plan, step, clock.count)?,
                     Op::Update { .. } => update(clock)?,

@@ -54,7 +54,7 @@ impl Op {
                 check_rule(rule)
             }
             Op::Average { decay } => share("decay", decay),
-            Op::SampleRows { batch } => extent("batch", batch),
+            Op::SampleRows { batch, .. } => extent("batch", batch),
             Op::SamplePatches { batch, patch, scale, .. } => {
                 extent("batch", batch)?;
                 extent("patch", patch)?;
@@ -182,7 +182,7 @@ mod tests {
             (Op::Slice { start: 0, len: 0 }, "columns"),
             (Op::Normalize { axis: Axis::Rows, epsilon: -1.0 }, "epsilon"),
             (Op::Activate(Activation::LeakyRelu(-0.1)), "slope"),
-            (Op::SampleRows { batch: 0 }, "batch"),
+            (Op::SampleRows { batch: 0, first: 0 }, "batch"),
         ];
         for (op, word) in ops {
             let (mut g, x) = picture();

@@ -16,10 +16,76 @@ pub fn differentiate(
     cotangent: Option<TensorId>,
     extra: &[TensorId],
 ) -> Result<Vec<TensorId>> {
+    let grads = backward(graph, 0, root, cotangent, extra)?;
+    for index in 0..graph.parameters.len() {
+        let grad = gradient(graph, index, &grads)?;
+        settle(graph, grad, index, extra, &grads)?;
+    }
+    extra.iter().map(|t| grads[t.0].ok_or_else(|| missing(&graph.tensors[t.0].name))).collect()
+}
+
+/// Appends forward and backward passes of the `parts` of a batch one after the other, so that the values of one part are gone
+/// before those of the next are made. The mean of their gradients lands in [`Arena::Gradients`]. `forward` appends a part's
+/// forward pass and returns its loss; the losses are returned.
+///
+/// # Errors
+/// Those of `forward`, and as [`differentiate`].
+pub fn accumulate(
+    graph: &mut Graph,
+    parts: usize,
+    mut forward: impl FnMut(&mut Graph, usize) -> Result<TensorId>,
+) -> Result<Vec<TensorId>> {
+    let mut losses = Vec::new();
+    let mut sums: Vec<Option<TensorId>> = Vec::new();
+    for part in 0..parts {
+        let from = graph.nodes.len();
+        let loss = forward(graph, part)?;
+        if parts == 1 {
+            differentiate(graph, loss, None, &[])?;
+            return Ok(vec![loss]);
+        }
+        let grads = backward(graph, from, loss, None, &[])?;
+        sums.resize(graph.parameters.len(), None);
+        for (index, sum) in sums.iter_mut().enumerate() {
+            let grad = gradient(graph, index, &grads)?;
+            graph.layer(graph.parameters[index].name.clone());
+            *sum = Some(match *sum {
+                None => grad,
+                Some(sum) => graph.push(Op::Add, &[sum, grad])?,
+            });
+        }
+        losses.push(loss);
+    }
+    for (index, sum) in sums.into_iter().enumerate() {
+        graph.layer(graph.parameters[index].name.clone());
+        let mean = graph.push(Op::Scale(1.0 / parts as f32), sum.as_slice())?;
+        graph.tensors[mean.0].home = Home::State(Arena::Gradients, index);
+    }
+    Ok(losses)
+}
+
+fn missing(name: &str) -> Error {
+    Error::input(format!("`{name}` has no influence on the loss; remove it or use it"))
+}
+
+/// The gradient of a parameter.
+fn gradient(graph: &mut Graph, index: usize, grads: &[Option<TensorId>]) -> Result<TensorId> {
+    let parameter = graph.state(Arena::Parameters, index);
+    grads.get(parameter.0).copied().flatten().ok_or_else(|| missing(&graph.parameters[index].name))
+}
+
+/// Appends the backward pass through the nodes from number `from` on; returns the gradient of each tensor that has one.
+fn backward(
+    graph: &mut Graph,
+    from: usize,
+    root: TensorId,
+    cotangent: Option<TensorId>,
+    extra: &[TensorId],
+) -> Result<Vec<Option<TensorId>>> {
     graph.own(&[root])?;
     graph.own(extra)?;
     graph.own(cotangent.as_slice())?;
-    let forward = graph.nodes.clone();
+    let forward = graph.nodes[from..].to_vec();
     let mut active: Vec<bool> =
         graph.tensors.iter().map(|t| matches!(t.home, Home::State(Arena::Parameters, _))).collect();
     for &tensor in extra {
@@ -49,14 +115,7 @@ pub fn differentiate(
             });
         }
     }
-    let missing = |name: &str| Error::input(format!("`{name}` has no influence on the loss; remove it or use it"));
-    for index in 0..graph.parameters.len() {
-        let parameter = graph.state(Arena::Parameters, index);
-        let name = graph.parameters[index].name.clone();
-        let grad = grads.get(parameter.0).copied().flatten().ok_or_else(|| missing(&name))?;
-        settle(graph, grad, index, extra, &grads)?;
-    }
-    extra.iter().map(|t| grads[t.0].ok_or_else(|| missing(&graph.tensors[t.0].name))).collect()
+    Ok(grads)
 }
 
 /// Makes `grad` the gradient segment of parameter `index`: in place when nothing else uses it, by a copy otherwise.

@@ -19,7 +19,7 @@ mod tests;
 mod verify;
 
 pub use build::{Arena, Graph, Home, Init, Kind, Node, Parameter, Store, Tensor, TensorId};
-pub use differentiate::differentiate;
+pub use differentiate::{accumulate, differentiate};
 pub use op::{Activation, Axis, Interpolation, Loss, Op, Pooling, Update, Window};
 pub use optimize::optimize;
 pub use plan::{Clock, Epilogue, Layout, Options, Place, Plan, Segment, Step};

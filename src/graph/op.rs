@@ -363,6 +363,8 @@ pub enum Op {
     SampleRows {
         /// Rows to draw.
         batch: usize,
+        /// Rows that the step draws before them.
+        first: usize,
     },
     /// A batch of patches from resident pictures: `store`, `table` -> `[batch, patch r, patch r, channels]`.
     SamplePatches {
@@ -374,6 +376,8 @@ pub enum Op {
         scale: usize,
         /// Which offset of the table's rows to use: the high-resolution store.
         high: bool,
+        /// Patches that the step draws before them.
+        first: usize,
     },
     /// The same values under another shape.
     Reshape,

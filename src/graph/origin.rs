@@ -54,11 +54,11 @@ mod tests {
         let low = g.dataset(Store::Low, &[20, 3]).unwrap();
         let table = g.dataset(Store::Table, &[2, 5]).unwrap();
         let statistics = g.input("statistics", &[2, 5]).unwrap();
-        let patches = Op::SamplePatches { batch: 2, patch: 2, scale: 1, high: false };
+        let patches = Op::SamplePatches { batch: 2, patch: 2, scale: 1, high: false, first: 0 };
         for (op, operands) in [
             (Op::Add, vec![bytes, x]),
-            (Op::SampleRows { batch: 2 }, vec![x]),
-            (Op::SampleRows { batch: 2 }, vec![table]),
+            (Op::SampleRows { batch: 2, first: 0 }, vec![x]),
+            (Op::SampleRows { batch: 2, first: 0 }, vec![table]),
             (patches, vec![low, x]),
             (patches, vec![x, table]),
         ] {
@@ -69,7 +69,7 @@ mod tests {
         let rule = Update::Sgd { momentum: 0.0, nesterov: false, decay: 0.0 };
         assert!(g.push_effect(Op::Update { rule, clip: None }, &[x]).is_err());
         assert!(g.push_effect(Op::Update { rule, clip: Some(1.0) }, &[]).is_err());
-        assert!(g.push(Op::SampleRows { batch: 2 }, &[bytes]).is_ok());
+        assert!(g.push(Op::SampleRows { batch: 2, first: 0 }, &[bytes]).is_ok());
         assert!(g.push(patches, &[low, table]).is_ok());
     }
 }

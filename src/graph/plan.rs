@@ -270,9 +270,25 @@ impl Plan {
         self.tensors[tensor.0].shape
     }
 
-    /// The operator whose `[1]` output each run adds to the loss ring, if the plan has one.
+    /// The operators whose `[1]` outputs, of which the mean is a run's loss, are told to the loss ring: one for each part
+    /// of a batch.
+    fn losses(&self) -> impl DoubleEndedIterator<Item = &Step> {
+        self.steps.iter().filter(|s| matches!(s.op, Op::Loss(_)))
+    }
+
+    /// The loss of the batch, or of its last part, if the plan has one.
     pub fn loss(&self) -> Option<TensorId> {
-        self.steps.iter().rev().find(|s| matches!(s.op, Op::Loss(_))).and_then(|s| s.output)
+        self.losses().next_back().and_then(|s| s.output)
+    }
+
+    /// Whether a step is the first to tell the loss ring of a run.
+    pub fn is_first_loss(&self, step: &Step) -> bool {
+        self.losses().next().is_none_or(|first| first.output == step.output)
+    }
+
+    /// The share of each part in a run's loss.
+    pub fn loss_share(&self) -> f32 {
+        1.0 / self.losses().count().max(1) as f32
     }
 
     /// A factor that undoes the mean of the plan's loss, as a power of two: with it the gradients of the loss are of

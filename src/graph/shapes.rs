@@ -117,7 +117,7 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
         }
         Op::GradientNorm => Shape::vector(1),
         Op::Update { .. } | Op::Average { .. } => return Ok(None),
-        Op::SampleRows { batch } => match inputs[0].extents() {
+        Op::SampleRows { batch, .. } => match inputs[0].extents() {
             [_] => Shape::vector(batch),
             [_, columns] => Shape::new(&[batch, *columns])?,
             _ => return Err("rows are drawn from a table".into()),

@@ -12,7 +12,9 @@ impl Network {
     /// When the input does not fit, naming the layer.
     pub fn build(&self, graph: &mut Graph, x: TensorId, mode: Mode) -> Result<TensorId> {
         self.check()?;
-        let mut b = Builder { graph, mode, dropouts: 0 };
+        // A part of a batch drops other values than the parts before it.
+        let dropouts = graph.nodes.iter().filter(|node| matches!(node.op, Op::Dropout { .. })).count() as u32;
+        let mut b = Builder { graph, mode, dropouts };
         match self {
             Network::Mlp { sizes, activation, dropout } => {
                 let mut h = x;

@@ -7,7 +7,7 @@ use super::{Resident, Room, Trainer};
 use crate::cpu::Cpu;
 use crate::data::{Samples, batch};
 use crate::executor::Executor;
-use crate::graph::{Arena, Clock, Home, Options, Plan};
+use crate::graph::{Arena, Clock, Home, Op, Options, Plan};
 use crate::{Error, Result};
 
 /// Samples of a batch that a message names; of more it tells the number.
@@ -71,7 +71,7 @@ fn first_bad_step(
             (None, Some(fault)) => format!("after the update, {fault}"),
             (None, None) => format!("the loss is {loss} (on the CPU it is finite)"),
         };
-        let count = trainer.setup.batch;
+        let count = trainer.setup.samples();
         let names: Vec<String> = (0..count.min(NAMED)).map(sample).collect();
         let source = prepared.source().map_or(String::new(), |file| format!(" (of {})", file.display()));
         let more = if count > NAMED { format!(" and {} more", count - NAMED) } else { String::new() };
@@ -97,7 +97,7 @@ struct Place {
 
 /// Does one step on the CPU with every result kept, and looks at them in order. None where the CPU's are all finite.
 fn locate(trainer: &Trainer, data: &Resident, before: &Snapshot, clock: Clock) -> Result<Option<Place>> {
-    let (graph, _) = training_graph(&trainer.setup, data, Room::of(data))?;
+    let graph = training_graph(&trainer.setup, data, Room::of(data))?;
     let plan = std::sync::Arc::new(Plan::new(&graph, Options { fuse: false, share: false })?);
     let mut cpu = Cpu::<f32>::new();
     let id = cpu.load(std::sync::Arc::clone(&plan))?;
@@ -105,12 +105,17 @@ fn locate(trainer: &Trainer, data: &Resident, before: &Snapshot, clock: Clock) -
     super::trainer::store(&mut cpu, data)?;
     cpu.run(id, &[clock])?;
     let batch = trainer.setup.batch;
+    // Samples of the parts that are done.
+    let mut earlier = 0;
     for step in &plan.steps {
+        if let Op::SampleRows { first, .. } | Op::SamplePatches { first, .. } = step.op {
+            earlier = first;
+        }
         let Some(output) = step.output else { continue };
         let Ok(values) = cpu.values(id, output) else { continue };
         let Some(at) = values.iter().position(|value| !value.is_finite()) else { continue };
         let each = plan.tensors[output.0].home == Home::Value && plan.shape(output).extents().first() == Some(&batch);
-        let sample = each.then(|| at / (values.len() / batch));
+        let sample = each.then(|| earlier + at / (values.len() / batch));
         let name = format!("{:?}", step.op);
         let op = name.split([' ', '(', '{']).next().unwrap_or(&name).to_string();
         return Ok(Some(Place { layer: step.label.clone(), op, value: values[at], sample }));

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Checkpoint, Storage};
+use super::{Checkpoint, Standing, Storage};
 use crate::files::{self, Lock};
 use crate::{Error, Result};
 
 /// Where pictures go.
 const SAMPLES: &str = "samples";
+/// Where the best weights are, if more than one of them stays.
+const KEPT: &str = "kept";
 
 /// A folder that this run alone writes to.
 pub(super) struct RunFolder {
@@ -26,7 +28,7 @@ impl RunFolder {
         }
         match Lock::take(path)? {
             Some(lock) => {
-                files::clear(&path.join(SAMPLES));
+                [SAMPLES, KEPT].iter().for_each(|folder| files::clear(&path.join(folder)));
                 Ok(Some(RunFolder { path: path.into(), _lock: lock }))
             }
             None => {
@@ -74,6 +76,29 @@ impl RunFolder {
     /// Where the best weights are.
     pub(super) fn best(&self) -> PathBuf {
         self.path.join("best.safetensors")
+    }
+
+    /// Where the weights of a step go that is among the best; the folder is there then.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(super) fn kept(&self, step: u64) -> Result<PathBuf> {
+        let folder = self.path.join(KEPT);
+        std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+        Ok(folder.join(format!("step-{step}.safetensors")))
+    }
+
+    /// Removes kept weights of steps that are not, or no longer, among the best: also those that a run left behind which
+    /// was killed before its checkpoint knew of them. One that cannot be removed does no harm.
+    pub(super) fn prune(&self, standing: &Standing) {
+        for entry in std::fs::read_dir(self.path.join(KEPT)).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let step =
+                name.strip_prefix("step-").and_then(|rest| rest.strip_suffix(".safetensors")?.parse::<u64>().ok());
+            if step.is_some_and(|step| standing.best.iter().all(|mark| mark.step != step)) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Where pictures go.

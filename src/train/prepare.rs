@@ -343,7 +343,7 @@ fn shards_of(recipe: &Recipe, folder: Folder, judge: Judge, patch: usize, step: 
     // A shard stays while its pixels are seen about once.
     let [count, low, high] = folder.room();
     let patches = low / (patch * patch * pair_options(recipe, patch).channels);
-    let steps = (patches / recipe.batch).max(1) as u64;
+    let steps = (patches / (recipe.batch * recipe.optimizer.accumulate)).max(1) as u64;
     let (room, there) = (Room { count, low, high }, step / steps);
     let resident = Resident::Pictures(folder.shard(there)?);
     let shards = Some(Shards { folder, steps, there, next: None });

@@ -73,7 +73,7 @@ impl Default for Recipe {
 }
 
 impl Recipe {
-    /// Reads a recipe; relative paths in it are relative to the folder it is in.
+    /// Reads a recipe; relative paths in it are relative to the folder it is in, those of `overrides` to the present folder.
     ///
     /// # Errors
     /// Naming the file and the key, with the nearest known key as a suggestion.
@@ -81,8 +81,12 @@ impl Recipe {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
         let mut recipe = Recipe::parse(&text, &path.display().to_string(), overrides)?;
         let base = path.parent().unwrap_or(Path::new(""));
-        for entry in recipe.paths() {
-            if entry.is_relative() {
+        let set: Vec<&str> = overrides.iter().filter_map(|o| o.split_once('=')).map(|(key, _)| key.trim()).collect();
+        for (key, entry) in recipe.paths() {
+            // A whole section may be overridden too.
+            let is_set =
+                |set: &&str| key.strip_prefix(set).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            if entry.is_relative() && !set.iter().any(is_set) {
                 *entry = base.join(&*entry);
             }
         }
@@ -125,11 +129,16 @@ impl Recipe {
         matches!(self.network.input(), Input::Picture { .. })
     }
 
-    fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let mut paths: Vec<&mut PathBuf> = self.start.iter_mut().chain(&mut self.validate.folders).collect();
+    /// Every path, with its key.
+    pub fn paths(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
+        let mut paths: Vec<(&str, &mut PathBuf)> = self.start.iter_mut().map(|path| ("start", path)).collect();
+        paths.extend(self.validate.folders.iter_mut().map(|path| ("validate.folders", path)));
         match &mut self.data {
-            DataSpec::Images { train, exclude, .. } => paths.extend(train.iter_mut().chain(exclude)),
-            DataSpec::Idx { path } | DataSpec::Csv { path, .. } => paths.push(path),
+            DataSpec::Images { train, exclude, .. } => {
+                paths.extend(train.iter_mut().map(|path| ("data.train", path)));
+                paths.extend(exclude.iter_mut().map(|path| ("data.exclude", path)));
+            }
+            DataSpec::Idx { path } | DataSpec::Csv { path, .. } => paths.push(("data.path", path)),
             DataSpec::Procedural { .. } | DataSpec::Spirals { .. } | DataSpec::Digits { .. } => {}
         }
         paths

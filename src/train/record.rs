@@ -137,7 +137,14 @@ impl What {
         for ((key, before), (_, after)) in split(&self.data).into_iter().zip(split(&now.data)) {
             compare(Change::Split, &format!("data.{key}"), &before, &after, &[], &mut found);
         }
-        compare(Change::Data, "validate", &self.validate, &now.validate, &["every", "folders"], &mut found);
+        compare(
+            Change::Data,
+            "validate",
+            &self.validate,
+            &now.validate,
+            &["every", "folders", "patience", "keep"],
+            &mut found,
+        );
         if let Some(text) = self.files(now) {
             found.push(Difference { change: Change::Data, text });
         }

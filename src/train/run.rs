@@ -37,8 +37,10 @@ pub struct Summary {
     pub best: Option<f64>,
     /// Seconds of training, earlier parts of a resumed run included.
     pub seconds: f64,
-    /// Whether it was asked to stop early.
+    /// Whether it was asked to stop before its last step.
     pub stopped: bool,
+    /// Whether it ended before its last step since its score got no better.
+    pub stale: bool,
     /// How many picture files could not be read and were left out, as the report was told.
     pub failed: usize,
     /// The run's folder.
@@ -103,6 +105,7 @@ pub fn run(
     files::replace(&folder.path().join("recipe.toml"), copy.to_toml().as_bytes())?;
     let record = Some(History::read(folder.path())?.add(trainer.step(), &record)?);
     metrics.begin()?;
+    folder.prune(&standing);
     let before = metrics.last().map_or(0.0, |row| row.seconds);
     let (interface, begun) = (prepared.interface.clone(), Instant::now());
     let good = trainer.snapshot()?;
@@ -122,6 +125,7 @@ fn setup(recipe: &Recipe) -> Result<Setup> {
         clip: recipe.optimizer.clip,
         average: recipe.optimizer.average,
         batch: recipe.batch,
+        accumulate: recipe.optimizer.accumulate,
         seed: recipe.seed,
     })
 }
@@ -138,7 +142,7 @@ fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> Result<Trai
 /// When recipe and data do not fit together.
 pub fn plan(recipe: &Recipe, report: &mut dyn Report) -> Result<Plan> {
     let prepared = prepare(recipe, 0, report)?;
-    let (graph, _) = training_graph(&setup(recipe)?, &prepared.resident, prepared.room)?;
+    let graph = training_graph(&setup(recipe)?, &prepared.resident, prepared.room)?;
     Plan::new(&graph, Options::default())
 }
 
@@ -174,7 +178,8 @@ impl Run<'_> {
     fn go(mut self, prepared: &mut Prepared, stop: &Stop, report: &mut dyn Report) -> Result<Summary> {
         let (steps, every) = (self.recipe.steps, self.recipe.validate.every);
         let (mut chunk, mut last, mut pending) = (1u64, None, Vec::new());
-        while self.trainer.step() < steps && !stop.requested() {
+        let patience = self.recipe.validate.patience;
+        while self.trainer.step() < steps && !stop.requested() && !self.standing.is_stale(patience) {
             let at = self.trainer.step();
             let until = (at + chunk).min(steps).min((at / every + 1) * every).min(prepared.boundary(at));
             let begun = Instant::now();
@@ -194,24 +199,38 @@ impl Run<'_> {
             // As many steps at a time as fit between two reports.
             chunk = ((chunk as f64 * REPORT / (took - fed).max(1e-6)) as u64).clamp(1, (4 * chunk).min(10_000));
             if until % every == 0 || until == steps {
-                last = Some(self.settle(prepared, &mut pending, report)?);
+                last = Some(self.settle(prepared, &mut pending, true, report)?);
             }
         }
-        let stopped = self.trainer.step() < steps;
+        let stale = self.standing.is_stale(patience);
+        let stopped = self.trainer.step() < steps && !stale;
         if self.trainer.step() > self.good.step {
-            last = Some(self.settle(prepared, &mut pending, report)?);
+            last = Some(self.settle(prepared, &mut pending, false, report)?);
+        }
+        if stale && let Some(best) = self.standing.best.first() {
+            let count = self.standing.since;
+            report.note(&format!("no better score in {count} validations since step {}: the run ends", best.step));
         }
         self.metrics.draw(last.as_ref())?;
         self.picture(&mut prepared.judge)?;
         if !self.folder.best().exists() {
             let weights = self.trainer.averaged()?;
-            self.ship(&weights, last.as_ref())?;
+            self.ship(&self.folder.best(), &weights, last.as_ref())?;
             report.note("no score was finite, so that none is best: best.safetensors holds the last weights");
         }
         let seconds = self.before + self.begun.elapsed().as_secs_f64();
         let folder = self.folder.path().to_path_buf();
         let failed = prepared.failed;
-        Ok(Summary { step: self.trainer.step(), last, best: self.standing.score(), seconds, stopped, failed, folder })
+        Ok(Summary {
+            step: self.trainer.step(),
+            last,
+            best: self.standing.score(),
+            seconds,
+            stopped,
+            stale,
+            failed,
+            folder,
+        })
     }
 
     /// Judges the network and saves it, when all its numbers are finite.
@@ -219,6 +238,7 @@ impl Run<'_> {
         &mut self,
         prepared: &mut Prepared,
         pending: &mut Vec<f32>,
+        due: bool,
         report: &mut dyn Report,
     ) -> Result<Validation> {
         let state = self.trainer.snapshot()?;
@@ -231,9 +251,14 @@ impl Run<'_> {
             let seen = format!("at step {}, the validation's {name} is {value}", state.step);
             return Err(self.explain(prepared, state.step, &seen));
         }
-        validation.best = self.standing.enter(Mark::of(&validation), 1) == Some(0);
+        let place = self.standing.enter(Mark::of(&validation), self.recipe.validate.keep, due);
+        validation.best = place == Some(0);
+        if place.is_some() && self.recipe.validate.keep > 1 {
+            let kept = self.folder.kept(state.step)?;
+            self.ship(&kept, &weights, Some(&validation))?;
+        }
         if validation.best {
-            self.ship(&weights, Some(&validation))?;
+            self.ship(&self.folder.best(), &weights, Some(&validation))?;
         }
         let loss = pending.iter().map(|&l| f64::from(l)).sum::<f64>() / pending.len().max(1) as f64;
         pending.clear();
@@ -242,13 +267,14 @@ impl Run<'_> {
         let scores = validation.scores.iter().map(|s| s.1).collect();
         self.metrics.push(Row { step: state.step, loss, lr, seconds, scores })?;
         self.save()?;
+        self.folder.prune(&self.standing);
         self.good = state;
         report.validated(&validation);
         Ok(validation)
     }
 
     /// Writes the weights for use.
-    fn ship(&self, weights: &Weights, validation: Option<&Validation>) -> Result<()> {
+    fn ship(&self, path: &Path, weights: &Weights, validation: Option<&Validation>) -> Result<()> {
         let (network, weights) = self.recipe.network.collapse(weights)?;
         let mut best = Checkpoint::new(network, weights, self.interface.clone());
         if let Some(validation) = validation {
@@ -256,7 +282,7 @@ impl Run<'_> {
         }
         best.notes.insert("steps".into(), self.trainer.step().to_string());
         best.loss = Some(self.recipe.loss());
-        best.save(&self.folder.best(), Storage::F32)
+        best.save(path, Storage::F32)
     }
 
     fn save(&mut self) -> Result<()> {

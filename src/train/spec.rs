@@ -224,6 +224,9 @@ pub struct OptimizerSpec {
     /// Largest global norm of the gradients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<f32>,
+    /// Batches of which an update takes the mean gradient, one after the other: as one batch that is so many times larger,
+    /// in the memory of one. Batch normalisation sees each by itself.
+    pub accumulate: usize,
     /// Share that an exponential average of the weights keeps, less in the first steps; the average is what is validated and
     /// shipped.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -256,6 +259,7 @@ impl Default for OptimizerSpec {
             epsilon: None,
             weight_decay: 0.0,
             clip: None,
+            accumulate: 1,
             average: Some(0.99),
         }
     }
@@ -308,6 +312,10 @@ pub struct ValidateSpec {
     pub folders: Vec<PathBuf>,
     /// Number of drawn pictures, where pictures are drawn.
     pub pictures: usize,
+    /// Validations without a better score after which the run ends; 0: it goes on to its last step.
+    pub patience: u64,
+    /// How many of the best checkpoints stay: with more than one they are in `kept/`, by their steps.
+    pub keep: usize,
     /// Which scores decide about the best checkpoint where training pictures are degraded; both are reported.
     pub best: Deciding,
 }
@@ -365,6 +373,6 @@ impl Change {
 
 impl Default for ValidateSpec {
     fn default() -> Self {
-        ValidateSpec { every: 500, folders: Vec::new(), pictures: 8, best: Deciding::Degraded }
+        ValidateSpec { every: 500, folders: Vec::new(), pictures: 8, patience: 0, keep: 1, best: Deciding::Degraded }
     }
 }

@@ -55,16 +55,21 @@ impl Standing {
         self.best.first().map(|mark| mark.score)
     }
 
+    /// Whether patience is at its end; there is no end of it where it is 0.
+    pub(super) fn is_stale(&self, patience: u64) -> bool {
+        patience > 0 && self.since >= patience
+    }
+
     /// Takes a validation in, and keeps the best `keep`. Returns its place among them from 0, or none: a score that is not
-    /// finite has none.
-    pub(super) fn enter(&mut self, mark: Mark, keep: usize) -> Option<usize> {
+    /// finite has none. One that is not `due`, of a run that was interrupted, does not count against patience.
+    pub(super) fn enter(&mut self, mark: Mark, keep: usize, due: bool) -> Option<usize> {
         let place = self.best.iter().position(|other| mark.beats(other)).unwrap_or(self.best.len());
         let placed = mark.score.is_finite() && place < keep;
         if placed {
             self.best.insert(place, mark);
             self.best.truncate(keep);
         }
-        self.since = if placed && place == 0 { 0 } else { self.since + 1 };
+        self.since = if placed && place == 0 { 0 } else { self.since + u64::from(due) };
         placed.then_some(place)
     }
 }
@@ -77,15 +82,17 @@ mod tests {
     fn the_best_come_first_and_equal_scores_go_by_the_loss() {
         let mark = |step, score, loss| Mark { step, score, loss: Some(loss) };
         let mut standing = Standing::default();
-        assert_eq!(standing.enter(mark(1, 0.5, 1.0), 2), Some(0));
-        assert_eq!(standing.enter(mark(2, 0.5, 1.0), 2), Some(1), "the earlier of two equals stays first");
-        assert_eq!(standing.enter(mark(3, 0.5, 0.9), 2), Some(0));
-        assert_eq!(standing.enter(mark(4, 0.4, 0.1), 2), None);
-        assert_eq!(standing.enter(mark(5, f64::INFINITY, 0.1), 2), None);
+        assert_eq!(standing.enter(mark(1, 0.5, 1.0), 2, true), Some(0));
+        assert_eq!(standing.enter(mark(2, 0.5, 1.0), 2, true), Some(1), "the earlier of two equals stays first");
+        assert_eq!(standing.enter(mark(3, 0.5, 0.9), 2, true), Some(0));
+        assert_eq!(standing.enter(mark(4, 0.4, 0.1), 2, true), None);
+        assert_eq!(standing.enter(mark(5, f64::INFINITY, 0.1), 2, true), None);
+        assert_eq!(standing.enter(mark(6, 0.1, 0.1), 2, false), None);
         assert_eq!((standing.since, standing.best.len()), (2, 2));
+        assert!(standing.is_stale(2) && !standing.is_stale(3) && !standing.is_stale(0));
         assert_eq!(standing.best.iter().map(|mark| mark.step).collect::<Vec<_>>(), [3, 1]);
         let mut none = Standing::default();
-        assert_eq!(none.enter(mark(1, f64::NAN, 1.0), 3), None);
+        assert_eq!(none.enter(mark(1, f64::NAN, 1.0), 3, true), None);
         assert!(none.score().is_none());
     }
 

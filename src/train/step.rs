@@ -3,7 +3,7 @@
 use super::{Resident, Setup};
 use crate::Result;
 use crate::data::{Pictures, Samples};
-use crate::graph::{Graph, Layout, Loss, Op, Options, Plan, Store, TensorId, differentiate, optimize};
+use crate::graph::{Graph, Layout, Loss, Op, Options, Plan, Store, TensorId, accumulate, optimize};
 use crate::network::{Input, Mode, Network};
 
 /// Elements that the stores have room for, as shards are swapped.
@@ -33,41 +33,66 @@ impl Room {
     }
 }
 
-/// The whole step as a graph, and its loss.
-pub(super) fn training_graph(setup: &Setup, data: &Resident, room: Room) -> Result<(Graph, TensorId)> {
+/// The whole step as a graph: each part of the batch forward and backward, then the update.
+pub(super) fn training_graph(setup: &Setup, data: &Resident, room: Room) -> Result<Graph> {
     let mut graph = Graph::new();
-    let batch = setup.batch;
-    graph.layer("sample");
-    let (x, t) = match data {
-        Resident::Rows(rows) => {
-            let store = match rows.features {
-                Samples::Bytes(_) => Store::FeatureBytes,
-                Samples::Floats(_) => Store::Features,
-            };
-            let features = graph.dataset(store, &[room.count, rows.width])?;
-            let x = graph.push(Op::SampleRows { batch }, &[features])?;
-            let scalar = matches!(setup.loss, Loss::CrossEntropy(_));
-            let shape = if scalar { vec![room.count] } else { vec![room.count, rows.target_width] };
-            let targets = graph.dataset(Store::Targets, &shape)?;
-            let t = graph.push(Op::SampleRows { batch }, &[targets])?;
-            (shaped(&mut graph, &setup.network, x, batch)?, t)
-        }
-        Resident::Pictures(pictures) => {
-            let Pictures { scale, channels, patch, .. } = *pictures;
-            let low = graph.dataset(Store::Low, &[room.low.div_ceil(channels), channels])?;
-            let high = graph.dataset(Store::High, &[room.high.div_ceil(channels), channels])?;
-            let table = graph.dataset(Store::Table, &[room.count, 5])?;
-            let x = graph.push(Op::SamplePatches { batch, patch, scale: 1, high: false }, &[low, table])?;
-            let t = graph.push(Op::SamplePatches { batch, patch, scale, high: true }, &[high, table])?;
-            (x, t)
-        }
-    };
-    let y = setup.network.build(&mut graph, x, Mode::Train)?;
-    graph.layer("loss");
-    let loss = graph.push(Op::Loss(setup.loss), &[y, t])?;
-    differentiate(&mut graph, loss, None, &[])?;
+    let sources = Sources::new(&mut graph, setup, data, room)?;
+    accumulate(&mut graph, setup.accumulate, |graph, part| {
+        graph.layer("sample");
+        let (x, t) = sources.draw(graph, setup.batch, part * setup.batch)?;
+        let x = shaped(graph, &setup.network, x, setup.batch)?;
+        let y = setup.network.build(graph, x, Mode::Train)?;
+        graph.layer("loss");
+        graph.push(Op::Loss(setup.loss), &[y, t])
+    })?;
     optimize(&mut graph, setup.rule, setup.clip, setup.average)?;
-    Ok((graph, loss))
+    Ok(graph)
+}
+
+/// What batches are drawn from.
+enum Sources {
+    /// Features and targets.
+    Rows([TensorId; 2]),
+    /// The two stores and their table; side of a patch, and the scale between the stores.
+    Pictures { low: TensorId, high: TensorId, table: TensorId, patch: usize, scale: usize },
+}
+
+impl Sources {
+    fn new(graph: &mut Graph, setup: &Setup, data: &Resident, room: Room) -> Result<Self> {
+        graph.layer("sample");
+        Ok(match data {
+            Resident::Rows(rows) => {
+                let store = match rows.features {
+                    Samples::Bytes(_) => Store::FeatureBytes,
+                    Samples::Floats(_) => Store::Features,
+                };
+                let scalar = matches!(setup.loss, Loss::CrossEntropy(_));
+                let shape = if scalar { vec![room.count] } else { vec![room.count, rows.target_width] };
+                let features = graph.dataset(store, &[room.count, rows.width])?;
+                Sources::Rows([features, graph.dataset(Store::Targets, &shape)?])
+            }
+            Resident::Pictures(pictures) => {
+                let Pictures { scale, channels, patch, .. } = *pictures;
+                let low = graph.dataset(Store::Low, &[room.low.div_ceil(channels), channels])?;
+                let high = graph.dataset(Store::High, &[room.high.div_ceil(channels), channels])?;
+                let table = graph.dataset(Store::Table, &[room.count, 5])?;
+                Sources::Pictures { low, high, table, patch, scale }
+            }
+        })
+    }
+
+    /// Inputs and targets of `batch` samples, after the `first` ones of the step.
+    fn draw(&self, graph: &mut Graph, batch: usize, first: usize) -> Result<(TensorId, TensorId)> {
+        let [x, t] = match *self {
+            Sources::Rows(tables) => tables.map(|table| graph.push(Op::SampleRows { batch, first }, &[table])),
+            Sources::Pictures { low, high, table, patch, scale } => {
+                [(low, 1, false), (high, scale, true)].map(|(store, scale, high)| {
+                    graph.push(Op::SamplePatches { batch, patch, scale, high, first }, &[store, table])
+                })
+            }
+        };
+        Ok((x?, t?))
+    }
 }
 
 /// Rows as the network wants them: as they are, or as pictures.

@@ -42,10 +42,19 @@ pub struct Setup {
     pub clip: Option<f32>,
     /// Share that the weights' average keeps.
     pub average: Option<f32>,
-    /// Samples per step.
+    /// Samples that go through the network at a time.
     pub batch: usize,
+    /// How many such parts a step takes the mean gradient of.
+    pub accumulate: usize,
     /// Seed of initial weights and draws.
     pub seed: u32,
+}
+
+impl Setup {
+    /// Samples of a step.
+    pub fn samples(&self) -> usize {
+        self.batch * self.accumulate
+    }
 }
 
 /// A network that learns on a device.
@@ -68,7 +77,7 @@ impl Trainer {
     /// # Errors
     /// When network, loss and data do not fit together, or the device cannot hold them.
     pub fn new(mut executor: Box<dyn Executor>, setup: Setup, data: &Resident, room: Room) -> Result<Self> {
-        let (graph, _) = training_graph(&setup, data, room)?;
+        let graph = training_graph(&setup, data, room)?;
         let plan = Arc::new(Plan::new(&graph, Options::default())?);
         let id = executor.load(Arc::clone(&plan))?;
         let state = initial(&graph, &plan.layout, setup.seed);
@@ -104,7 +113,7 @@ impl Trainer {
     /// # Errors
     /// When it has more than the room given, or fewer rows than a batch.
     pub fn set_data(&mut self, data: &Resident) -> Result<()> {
-        let batch = self.setup.batch;
+        let batch = self.setup.samples();
         if let Resident::Rows(rows) = data
             && rows.count() < batch
         {
@@ -149,7 +158,7 @@ impl Trainer {
     /// What differs from step to step, at a step (from 1).
     pub(super) fn clock(&self, step: u64, learning_rate: f32) -> Clock {
         // Pictures are drawn independently of each other; rows go by epochs.
-        let (epoch, offset) = batch::cursor(step - 1, self.setup.batch as u32, self.count);
+        let (epoch, offset) = batch::cursor(step - 1, self.setup.samples() as u32, self.count);
         Clock {
             step: step as u32,
             seed: self.setup.seed,

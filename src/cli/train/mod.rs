@@ -69,12 +69,22 @@ fn report(summary: &Summary, enlarges: bool, console: &Console) -> Result<()> {
     let scores = summary.last.as_ref().map(|v| v.scores.iter().cloned().collect::<std::collections::BTreeMap<_, _>>());
     console.event(
         "done",
-        json!({ "step": summary.step, "seconds": summary.seconds, "stopped": summary.stopped, "best": summary.best,
+        json!({ "step": summary.step, "seconds": summary.seconds, "stopped": summary.stopped,
+                "stale": summary.stale, "best": summary.best,
                 "scores": scores, "folder": folder.to_string() }),
     );
     let state = if summary.stopped { "stopped" } else { "done" };
     console.line(&format!("{state} at step {} after {:.1} s; wrote {folder}:", summary.step, summary.seconds));
-    let files = ["best.safetensors", "checkpoint.safetensors", "metrics.csv", "curves.svg", "recipe.toml", "samples"];
+    let files = [
+        "best.safetensors",
+        "checkpoint.safetensors",
+        "metrics.csv",
+        "curves.svg",
+        "recipe.toml",
+        "record.json",
+        "samples",
+        "kept",
+    ];
     let there: Vec<&str> = files.into_iter().filter(|file| summary.folder.join(file).exists()).collect();
     console.line(&format!("  {}", there.join(", ")));
     let next = match (summary.stopped, enlarges) {

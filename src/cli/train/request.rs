@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wgrad::train::{DataSpec, Recipe};
+use wgrad::train::Recipe;
 use wgrad::{Error, Result};
 
 use super::Arguments;
@@ -56,13 +56,7 @@ pub fn recipe(arguments: &Arguments, folder: &Path) -> Result<Recipe> {
         None if arguments.resume => Recipe::open(&folder.join("recipe.toml"), &arguments.set)?,
         None => quick_start(&arguments.set)?,
     };
-    let mut paths: Vec<&mut PathBuf> = recipe.start.iter_mut().chain(&mut recipe.validate.folders).collect();
-    match &mut recipe.data {
-        DataSpec::Images { train, exclude, .. } => paths.extend(train.iter_mut().chain(exclude)),
-        DataSpec::Idx { path } | DataSpec::Csv { path, .. } => paths.push(path),
-        DataSpec::Procedural { .. } | DataSpec::Spirals { .. } | DataSpec::Digits { .. } => {}
-    }
-    for path in paths {
+    for (_, path) in recipe.paths() {
         *path = std::path::absolute(&*path).map_err(|e| Error::io(&*path, e))?;
         if path.to_str().is_none() {
             let path = path.display();

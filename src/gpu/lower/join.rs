@@ -78,13 +78,15 @@ fn join(plan: &Plan, steps: &[Step], class: Class, tiled: bool, most: usize) -> 
             Some(launches)
         }
         // Features and targets: the same rows of two tables.
-        (Op::SampleRows { batch }, Op::SampleRows { batch: same }) if batch == same && !at(second).bytes() => {
+        (Op::SampleRows { batch, first: skip }, Op::SampleRows { .. })
+            if first.op == second.op && !at(second).bytes() =>
+        {
             let (other, output) = (Operand::Tensor(second.inputs[0]), at(second).output());
             let pair = |launch: Launch| {
                 let launch = launch.constant("PAIR", 1).bind("words_t", other).tensor("t", output);
                 launch.size("targets", plan.shape(output).len() / batch)
             };
-            Some(at(first).sample_rows(batch).into_iter().map(pair).collect())
+            Some(at(first).sample_rows(batch, skip).into_iter().map(pair).collect())
         }
         _ => None,
     }
@@ -101,8 +103,8 @@ mod tests {
         let mut g = Graph::new();
         let (features, targets) =
             (g.dataset(Store::Features, &[64, 2]).unwrap(), g.dataset(Store::Targets, &[64]).unwrap());
-        let mut h = g.push(Op::SampleRows { batch: 32 }, &[features]).unwrap();
-        let t = g.push(Op::SampleRows { batch: 32 }, &[targets]).unwrap();
+        let mut h = g.push(Op::SampleRows { batch: 32, first: 0 }, &[features]).unwrap();
+        let t = g.push(Op::SampleRows { batch: 32, first: 0 }, &[targets]).unwrap();
         let t = g.reshape(t, &[32, 1]).unwrap();
         for (i, pair) in [2, width, width, 1].windows(2).enumerate() {
             let w = g.parameter(&format!("w{i}"), pair, Init::Constant(0.0), Kind::Linear).unwrap();

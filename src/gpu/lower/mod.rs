@@ -80,8 +80,10 @@ fn lower(plan: &Plan, step: &Step, class: Class, tile: Option<Tile>, most: usize
         Op::GradientNorm => at.norm(),
         Op::Update { rule, clip } => at.update(rule, clip),
         Op::Average { decay } => at.average(decay),
-        Op::SampleRows { batch } => at.sample_rows(batch),
-        Op::SamplePatches { batch, patch, scale, high } => at.sample_patches(batch, patch, scale, high),
+        Op::SampleRows { batch, first } => at.sample_rows(batch, first),
+        Op::SamplePatches { batch, patch, scale, high, first } => {
+            vec![at.sample_patches(batch, patch, scale, high).size("first", first)]
+        }
         // Plans have none: a reshape's result is its operand.
         Op::Reshape => Vec::new(),
     }

@@ -195,6 +195,9 @@ impl Lowering<'_> {
         let read = self.step.output.filter(|&y| self.plan.is_read(y));
         let into = |launch: Launch| {
             let launch = launch.bind("ring", Operand::Ring);
+            let launch = launch
+                .size("add", usize::from(!self.plan.is_first_loss(self.step)))
+                .float("share", self.plan.loss_share());
             read.into_iter().fold(launch, |launch, y| launch.tensor("y", y))
         };
         if parts == 1 {

@@ -111,7 +111,7 @@ impl Lowering<'_> {
         matches!(home, Home::Dataset(Store::FeatureBytes | Store::Low | Store::High))
     }
 
-    pub(super) fn sample_rows(&self, batch: usize) -> Vec<Launch> {
+    pub(super) fn sample_rows(&self, batch: usize, first: usize) -> Vec<Launch> {
         let columns = self.made().len() / batch;
         let narrow = columns <= 8;
         let launch = Launch::new("sample", if narrow { "narrow_rows" } else { "rows" })
@@ -119,11 +119,12 @@ impl Lowering<'_> {
             .tensor("words", self.input(0))
             .tensor("y", self.output())
             .size("columns", columns)
+            .size("first", first)
             .size("batch", batch);
         vec![launch.over(batch, if narrow { 64 } else { 1 })]
     }
 
-    pub(super) fn sample_patches(&self, batch: usize, patch: usize, scale: usize, high: bool) -> Vec<Launch> {
+    pub(super) fn sample_patches(&self, batch: usize, patch: usize, scale: usize, high: bool) -> Launch {
         let launch = Launch::new("sample", "patches")
             .constant("BYTES", u32::from(self.bytes()))
             .tensor("words", self.input(0))
@@ -134,6 +135,6 @@ impl Lowering<'_> {
             .size("scale", scale)
             .size("high", usize::from(high))
             .size("batch", batch);
-        vec![launch.over(batch, 1)]
+        launch.over(batch, 1)
     }
 }

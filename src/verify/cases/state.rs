@@ -123,7 +123,7 @@ fn drawn(stores: &[(Store, &[usize])], count: usize, noise: &mut Noise) -> Case 
             _ => noise.values(len).iter().flat_map(|v| v.to_le_bytes()).collect(),
         };
         let table = case.graph.dataset(store, shape).expect("the operands of a case are tensors");
-        let y = case.push(Op::SampleRows { batch: 130 }, &[table]);
+        let y = case.push(Op::SampleRows { batch: 130, first: 5 }, &[table]);
         case.stores.push((store, bytes));
         case.outputs.push(y);
     }
@@ -152,7 +152,7 @@ pub(super) fn patches(noise: &mut Noise) -> Vec<Case> {
     for (store, len, scale, high) in [(Store::Low, low.len(), 1, false), (Store::High, high.len(), scale, true)] {
         let pixels =
             case.graph.dataset(store, &[len / channels, channels]).expect("the operands of a case are tensors");
-        let y = case.push(Op::SamplePatches { batch: 33, patch: side, scale, high }, &[pixels, index]);
+        let y = case.push(Op::SamplePatches { batch: 33, patch: side, scale, high, first: 7 }, &[pixels, index]);
         case.outputs.push(y);
     }
     case.clocks[0].count = table.len() as u32;
