@@ -74,7 +74,10 @@ fn scans_of_one_channel_are_the_same_picture() {
     tagged.extend(b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0abcdef");
     tagged.extend(&case("scans_420.jpg")[2..]);
     let turned = Picture::decode(&tagged, "turned").unwrap();
-    assert!(turned.exif.is_some() && turned.planes[0].at(0, 31) == one.planes[0].at(31, 31), "turned by a quarter");
+    assert!(
+        turned.metadata.exif.is_some() && turned.planes[0].at(0, 31) == one.planes[0].at(31, 31),
+        "turned by a quarter"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use wgrad::device::{Device, Tiles};
 use wgrad::graph::{Options, Plan};
-use wgrad::image::{Bitmap, DecodeOptions, Depth, EncodeOptions, Format, Header, Picture, Plane, encode};
+use wgrad::image::{Bitmap, DecodeOptions, Depth, EncodeOptions, Format, Header, Metadata, Picture, Plane, encode};
 use wgrad::interface::Interface;
 use wgrad::models;
 use wgrad::network::{Mode, Network, Skip, State, Weights, initial};
@@ -48,9 +48,9 @@ fn picture([width, height]: [usize; 2], colours: usize, alpha: bool, depth: Dept
     Picture { alpha, depth, ..Picture::new((0..colours).map(plane).collect()) }
 }
 
-fn header(picture: &Bitmap, width: usize, height: usize) -> Header<'static> {
+fn header<'a>(picture: &Bitmap, metadata: &'a Metadata, width: usize, height: usize) -> Header<'a> {
     let Bitmap { colours, alpha, .. } = *picture;
-    Header { width, height, colours, alpha, depth: picture.depth(), icc: None, exif: None }
+    Header { width, height, colours, alpha, depth: picture.depth(), metadata }
 }
 
 /// The file that is written while the picture is enlarged.
@@ -60,7 +60,8 @@ fn streamed(upscaler: &mut Upscaler, bitmap: Bitmap, size: Option<Size>, format:
     let (work, mut rows) = upscaler.begin(bitmap, &plan).unwrap();
     let writer = std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        let header = header(rows.picture(), width, height);
+        let metadata = Metadata::default();
+        let header = header(rows.picture(), &metadata, width, height);
         encode(&header, format, &EncodeOptions::default(), &mut rows, Cursor::new(&mut bytes), Path::new("a")).unwrap();
         bytes
     });

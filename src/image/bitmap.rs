@@ -3,7 +3,7 @@
 use ::image::DynamicImage;
 use rayon::prelude::*;
 
-use super::{Depth, Header, Picture, Plane};
+use super::{Depth, Header, Metadata, Picture, Plane};
 
 /// Interleaved samples, row after row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +27,8 @@ pub struct Bitmap {
     pub alpha: bool,
     /// `width * height * channels` samples.
     pub samples: Samples,
-    /// As [`Picture::icc`].
-    pub icc: Option<Vec<u8>>,
-    /// As [`Picture::exif`].
-    pub exif: Option<Vec<u8>>,
+    /// As [`Picture::metadata`].
+    pub metadata: Metadata,
     /// As [`Picture::warnings`].
     pub warnings: Vec<String>,
 }
@@ -78,9 +76,8 @@ impl<T: Pixels + ?Sized> Pixels for &T {
 impl Bitmap {
     /// What a file says of this picture before its pixels.
     pub fn header(&self) -> Header<'_> {
-        let Bitmap { width, height, colours, alpha, icc, exif, .. } = self;
-        let (icc, exif) = (icc.as_deref(), exif.as_deref());
-        Header { width: *width, height: *height, colours: *colours, alpha: *alpha, depth: self.depth(), icc, exif }
+        let Bitmap { width, height, colours, alpha, ref metadata, .. } = *self;
+        Header { width, height, colours, alpha, depth: self.depth(), metadata }
     }
 
     /// The pixels of a decoded picture, without metadata; none when they are of another kind than 8 or 16 bits.
@@ -100,7 +97,7 @@ impl Bitmap {
         };
         let (alpha, warnings) = (channels.is_multiple_of(2), Vec::new());
         let colours = channels - usize::from(alpha);
-        Some(Bitmap { width, height, colours, alpha, samples, icc: None, exif: None, warnings })
+        Some(Bitmap { width, height, colours, alpha, samples, metadata: Metadata::default(), warnings })
     }
 
     /// Samples per pixel.
@@ -204,8 +201,7 @@ impl From<&Bitmap> for Picture {
         Picture {
             alpha: bitmap.alpha.then(|| plane(bitmap.colours)),
             depth: bitmap.depth(),
-            icc: bitmap.icc.clone(),
-            exif: bitmap.exif.clone(),
+            metadata: bitmap.metadata.clone(),
             warnings: bitmap.warnings.clone(),
             ..Picture::new((0..bitmap.colours).map(plane).collect())
         }

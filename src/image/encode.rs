@@ -1,7 +1,8 @@
 //! From rows to the bytes of a file.
 
+use super::metadata::{Tree, exif_density};
 use super::rows::PictureRows;
-use super::{Depth, Format, Picture, Rows, writers};
+use super::{Density, Depth, Format, Metadata, Picture, Rows, writers};
 use crate::{Error, Result};
 use std::io::{Cursor, Seek, Write};
 use std::path::Path;
@@ -36,14 +37,15 @@ pub struct Header<'a> {
     pub alpha: bool,
     /// Bits per sample.
     pub depth: Depth,
-    /// As [`Picture::icc`].
-    pub icc: Option<&'a [u8]>,
-    /// As [`Picture::exif`].
-    pub exif: Option<&'a [u8]>,
+    /// As [`Picture::metadata`]; sizes in it are corrected when it is written.
+    pub metadata: &'a Metadata,
 }
 
 /// EXIF must fit one JPEG segment: 65,535 bytes with the length and the marker's six.
 const JPEG_EXIF: usize = 65_535 - 2 - 6;
+/// So must XMP, with a marker of 29 bytes, and IPTC records among Photoshop's resources.
+const JPEG_XMP: usize = 65_535 - 2 - 29;
+const JPEG_IPTC: usize = 65_535 - 2 - 14 - 14;
 /// Profile data of 254 segments, as many as the encoder writes.
 const JPEG_ICC: usize = 254 * (65_533 - 14);
 
@@ -62,11 +64,23 @@ impl<'a> Header<'a> {
         if self.colours == 1 && !format.has_grey(self.alpha) {
             losses.push(format!("{name} has no such grey pictures: written as RGB"));
         }
-        if self.icc.is_some() && self.icc_for(format).is_none() {
-            losses.push(format!("the ICC profile does not fit into {name} and was left out"));
-        }
-        if self.exif.is_some() && self.exif_for(format).is_none() {
-            losses.push(format!("the EXIF data do not fit into {name} and were left out"));
+        let Metadata { icc, exif, xmp, iptc, density, .. } = self.metadata;
+        let mut lost = |what: &str, is_there: bool, is_kept: bool| {
+            if is_there && !is_kept {
+                losses.push(format!("the {what} not fit into {name} and was left out"));
+            }
+        };
+        lost("ICC profile does", icc.is_some(), self.icc_for(format).is_some());
+        lost("EXIF block does", exif.is_some(), self.exif_for(format).is_some());
+        lost("XMP packet does", xmp.is_some(), self.xmp_for(format).is_some());
+        lost("IPTC block does", iptc.is_some(), self.iptc_for(format).is_some());
+        lost("print resolution does", density.is_some(), self.density_for(format).is_some());
+        let colours = self.metadata.telling_colours();
+        if format != Format::Png && !colours.is_empty() {
+            let chunks = colours.join(" and ");
+            losses.push(format!(
+                "{name} has no place for PNG's {chunks}: colours may look different; write png to keep them"
+            ));
         }
         losses
     }
@@ -83,7 +97,7 @@ impl<'a> Header<'a> {
     /// The profile, if the format holds it and it describes the channels that are written.
     pub(super) fn icc_for(&self, format: Format) -> Option<&'a [u8]> {
         let grey_as_rgb = self.colours == 1 && !format.has_grey(self.alpha);
-        self.icc.filter(|icc| match format {
+        self.metadata.icc.as_deref().filter(|icc| match format {
             _ if grey_as_rgb => false,
             Format::Bmp => false,
             Format::Jpeg => icc.len() <= JPEG_ICC,
@@ -91,11 +105,48 @@ impl<'a> Header<'a> {
         })
     }
 
-    pub(super) fn exif_for(&self, format: Format) -> Option<&'a [u8]> {
-        self.exif.filter(|exif| match format {
+    /// The EXIF block with the size that is written, if the format holds it.
+    pub(super) fn exif_for(&self, format: Format) -> Option<Vec<u8>> {
+        let exif = self.metadata.exif_of(self.width, self.height);
+        exif.filter(|exif| match format {
             Format::Png | Format::WebP => true,
             Format::Jpeg => exif.len() <= JPEG_EXIF,
-            Format::Tiff | Format::Bmp => false,
+            // As directories of its own; what cannot be read as such has no place.
+            Format::Tiff => Tree::read(exif).is_some(),
+            Format::Bmp => false,
+        })
+    }
+
+    /// The XMP packet with the size that is written, if the format holds it.
+    pub(super) fn xmp_for(&self, format: Format) -> Option<Vec<u8>> {
+        let xmp = self.metadata.xmp_of(self.width, self.height);
+        xmp.filter(|xmp| match format {
+            // As text.
+            Format::Png => std::str::from_utf8(xmp).is_ok(),
+            Format::WebP | Format::Tiff => true,
+            Format::Jpeg => xmp.len() <= JPEG_XMP,
+            Format::Bmp => false,
+        })
+    }
+
+    /// The IPTC records, if the format holds them.
+    pub(super) fn iptc_for(&self, format: Format) -> Option<&'a [u8]> {
+        self.metadata.iptc.as_deref().filter(|iptc| match format {
+            Format::Png | Format::Tiff => true,
+            Format::Jpeg => iptc.len() <= JPEG_IPTC,
+            Format::WebP | Format::Bmp => false,
+        })
+    }
+
+    /// The print resolution, if the format holds it.
+    pub(super) fn density_for(&self, format: Format) -> Option<Density> {
+        let short = |number: f64| (0.5..65_535.5).contains(&number);
+        self.metadata.density.filter(|density| match format {
+            Format::Png | Format::Tiff => true,
+            Format::Jpeg => short(density.x) && short(density.y),
+            Format::Bmp => density.unit.is_some(),
+            // There only EXIF says it.
+            Format::WebP => self.metadata.exif.as_deref().and_then(exif_density) == Some(*density),
         })
     }
 }
@@ -152,8 +203,7 @@ impl Picture {
             colours: self.planes.len(),
             alpha: self.alpha.is_some(),
             depth: self.depth,
-            icc: self.icc.as_deref(),
-            exif: self.exif.as_deref(),
+            metadata: &self.metadata,
         }
     }
 

@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 /// A format pictures are written in.
 ///
-/// | | grey | alpha | 16 bits | ICC | EXIF | lossless |
-/// |---|---|---|---|---|---|---|
-/// | PNG | yes | yes | yes | yes | yes | yes |
-/// | JPEG | yes | composed over white | to 8 bits | yes | up to 64 KiB | no |
-/// | WebP | as RGB | yes | to 8 bits | yes | yes | yes |
-/// | TIFF | yes; with alpha as RGBA | yes | yes | yes | no | yes |
-/// | BMP | yes; with alpha as RGBA | yes | to 8 bits | no | no | yes |
+/// | | grey | alpha | 16 bits | ICC | EXIF, XMP | IPTC | resolution | colours of PNG | lossless |
+/// |---|---|---|---|---|---|---|---|---|---|
+/// | PNG | yes | yes | yes | yes | yes | yes | yes | yes | yes |
+/// | JPEG | yes | composed over white | to 8 bits | yes | up to 64 KiB | up to 64 KiB | yes | no | no |
+/// | WebP | as RGB | yes | to 8 bits | yes | yes | no | no | no | yes |
+/// | TIFF | yes; with alpha as RGBA | yes | yes | yes | yes | yes | yes | no | yes |
+/// | BMP | yes; with alpha as RGBA | yes | to 8 bits | no | no | no | yes | no | yes |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// PNG.

@@ -6,6 +6,7 @@
 //! | module | what for |
 //! |---|---|
 //! | [`Picture`], [`Bitmap`] | planes of f32, and samples as files hold them; what is kept of a file, and what is not |
+//! | [`Metadata`] | what a file says of its picture beside the pixels |
 //! | [`encode`], [`save`] | formats, written row by row as the rows are made; files that appear by rename |
 //! | [`resize`] | MATLAB-compatible bicubic `imresize` |
 //! | [`colour`] | BT.601 luma and YCbCr with MATLAB's constants |
@@ -21,6 +22,7 @@ mod decode;
 mod encode;
 mod format;
 mod ifd;
+mod metadata;
 mod picture;
 mod plane;
 pub mod protocol;
@@ -35,6 +37,7 @@ pub use bitmap::{Bitmap, Pixels, Samples};
 pub use decode::{DecodeOptions, Kind, kind};
 pub use encode::{Compression, DEFAULT_QUALITY, EncodeOptions, Header, encode};
 pub use format::Format;
+pub use metadata::{ColourChunk, Density, Length, Metadata};
 pub use picture::{Depth, Picture};
 pub use plane::Plane;
 pub use rows::Rows;

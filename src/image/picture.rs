@@ -1,6 +1,6 @@
 //! The picture and its parts.
 
-use super::Plane;
+use super::{Metadata, Plane};
 
 /// Bits per sample of the file a picture came from, and of the file it is written to where the format has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +13,11 @@ pub enum Depth {
 
 /// A still picture with all that is kept of its file.
 ///
-/// Kept: one grey or three RGB channels as the file has them, alpha, 8 or 16 bits, the ICC profile, EXIF. The EXIF
+/// Kept: one grey or three RGB channels as the file has them, alpha, 8 or 16 bits, and [`Metadata`]. The EXIF
 /// orientation is applied to the pixels and its tag reset to 1. A palette picture becomes grey when every colour it uses
 /// is grey, else RGB; an RGB file with three equal channels stays RGB (scores depend on it, see [`super::protocol`]).
 ///
-/// Not kept: XMP, IPTC, comments, the print resolution, PNG's gAMA and cHRM.
+/// Not kept: comments and other text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     /// One grey plane, or red, green and blue. All of one size.
@@ -26,10 +26,8 @@ pub struct Picture {
     pub alpha: Option<Plane>,
     /// Bits per sample.
     pub depth: Depth,
-    /// ICC profile, whose colour space matches the planes (grey or RGB).
-    pub icc: Option<Vec<u8>>,
-    /// EXIF block, starting with its TIFF header (`II*\0` or `MM\0*`); its orientation is 1.
-    pub exif: Option<Vec<u8>>,
+    /// What the file says beside the pixels.
+    pub metadata: Metadata,
     /// What decoding could not keep, a sentence each, for the caller to print beside the file's name.
     pub warnings: Vec<String>,
 }
@@ -45,7 +43,7 @@ impl Picture {
             planes.iter().all(|p| (p.width, p.height) == (planes[0].width, planes[0].height)),
             "planes differ in size"
         );
-        Self { planes, alpha: None, depth: Depth::Eight, icc: None, exif: None, warnings: Vec::new() }
+        Self { planes, alpha: None, depth: Depth::Eight, metadata: Metadata::default(), warnings: Vec::new() }
     }
 
     /// This picture with other pixels: depth and metadata stay. Sizes may differ from the old ones, not among each other.
@@ -59,13 +57,7 @@ impl Picture {
             assert_eq!((alpha.width, alpha.height), (picture.width(), picture.height()), "size of the alpha plane");
         }
         picture.alpha = alpha;
-        Self {
-            depth: self.depth,
-            icc: self.icc.clone(),
-            exif: self.exif.clone(),
-            warnings: self.warnings.clone(),
-            ..picture
-        }
+        Self { depth: self.depth, metadata: self.metadata.clone(), warnings: self.warnings.clone(), ..picture }
     }
 
     /// This picture with `f` applied to every plane, alpha included.

@@ -2,17 +2,20 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::io::{Seek, Write};
+use std::io::{Seek, SeekFrom, Write};
 
-use ::image::codecs::{bmp, webp};
+use ::image::codecs::bmp;
 use ::image::{ExtendedColorType, ImageEncoder};
-use jpeg_encoder::{ImageBuffer, JpegColorType, SamplingFactor, rgb_to_ycbcr};
+use image_webp::WebPEncoder;
+use jpeg_encoder::{ImageBuffer, JpegColorType, PixelDensity, PixelDensityUnit, SamplingFactor, rgb_to_ycbcr};
+use tiff::Directory;
 use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16, RGBA8, RGBA16};
-use tiff::encoder::{TiffEncoder, TiffKind, TiffValue};
-use tiff::tags::Tag;
+use tiff::encoder::{DirectoryEncoder, Rational, TiffEncoder, TiffKind, TiffValue};
+use tiff::tags::{ResolutionUnit, Tag, Type};
 
+use super::metadata::{Group, Tree, png_iptc_text, resources};
 use super::rows::{Sample, Sampled};
-use super::{Compression, EncodeOptions, Format, Header, Rows};
+use super::{Compression, EncodeOptions, Format, Header, Length, Rows};
 use crate::Error;
 
 /// Why a picture was not written.
@@ -47,19 +50,16 @@ pub(super) fn write<R: Rows>(
         Format::Jpeg => return jpeg(header, options.quality, sampled, out),
         Format::Tiff => tiff(header, &mut sampled, out)?,
         Format::WebP => {
-            let mut encoder = webp::WebPEncoder::new_lossless(out);
-            if let Some(icc) = header.icc_for(format) {
-                encoder.set_icc_profile(icc.to_vec()).map_err(self::encoder)?;
-            }
-            if let Some(exif) = header.exif_for(format) {
-                encoder.set_exif_metadata(exif.to_vec()).map_err(self::encoder)?;
-            }
-            whole(header, &mut sampled, encoder)?;
+            let mut encoder = WebPEncoder::new(out);
+            encoder.set_icc_profile(header.icc_for(format).map(<[u8]>::to_vec).unwrap_or_default());
+            encoder.set_exif_metadata(header.exif_for(format).unwrap_or_default());
+            encoder.set_xmp_metadata(header.xmp_for(format).unwrap_or_default());
+            let colour =
+                if sampled.layout.channels == 3 { image_webp::ColorType::Rgb8 } else { image_webp::ColorType::Rgba8 };
+            let samples = whole(header, &mut sampled)?;
+            encoder.encode(&samples, header.width as u32, header.height as u32, colour).map_err(self::encoder)?;
         }
-        Format::Bmp => {
-            let mut out = out;
-            whole(header, &mut sampled, bmp::BmpEncoder::new(&mut out))?;
-        }
+        Format::Bmp => bmp(header, &mut sampled, out)?,
     }
     Ok(sampled.transparent())
 }
@@ -73,7 +73,20 @@ fn png(
     let mut info = png::Info::with_size(header.width as u32, header.height as u32);
     info.icc_profile = header.icc_for(Format::Png).map(Into::into);
     info.exif_metadata = header.exif_for(Format::Png).map(Into::into);
+    info.pixel_dims = header.density_for(Format::Png).map(|density| {
+        let (scale, unit) =
+            density.per_metre().map_or(([density.x, density.y], png::Unit::Unspecified), |per| (per, png::Unit::Meter));
+        let [xppu, yppu] = scale.map(|number| number.round().max(1.0) as u32);
+        png::PixelDimensions { xppu, yppu, unit }
+    });
     let mut encoder = png::Encoder::with_info(out, info).map_err(self::encoder)?;
+    if let Some(xmp) = header.xmp_for(Format::Png).and_then(|xmp| String::from_utf8(xmp).ok()) {
+        encoder.add_itxt_chunk("XML:com.adobe.xmp".into(), xmp).map_err(self::encoder)?;
+    }
+    if let Some(iptc) = header.iptc_for(Format::Png) {
+        let (name, text) = png_iptc_text(iptc);
+        encoder.add_ztxt_chunk(name, text).map_err(self::encoder)?;
+    }
     encoder.set_color(match sampled.layout.channels {
         1 => png::ColorType::Grayscale,
         2 => png::ColorType::GrayscaleAlpha,
@@ -88,6 +101,12 @@ fn png(
         Compression::Best => png::Compression::High,
     });
     let mut file = encoder.write_header().map_err(self::encoder)?;
+    for chunk in &header.metadata.colours {
+        // A profile and this one exclude each other (PNG 3, 11.3.2.5).
+        if chunk.name != *b"sRGB" || header.icc_for(Format::Png).is_none() {
+            file.write_chunk(png::chunk::ChunkType(chunk.name), &chunk.content).map_err(self::encoder)?;
+        }
+    }
     let mut writer = file.stream_writer_with_size(1 << 20).map_err(self::encoder)?;
     let handful = sampled.handful();
     if sampled.layout.sixteen {
@@ -144,10 +163,43 @@ where
     [C::Inner]: TiffValue,
 {
     let (handful, mut samples) = (sampled.handful(), Vec::new());
+    let said = header.exif_for(Format::Tiff).and_then(|exif| Tree::read(&exif));
+    let mut below = Vec::new();
+    for (tag, group) in said.iter().flat_map(|tree| [(Tag::ExifDirectory, &tree.exif), (Tag::GpsDirectory, &tree.gps)])
+    {
+        if !group.is_empty() {
+            let mut directory = encoder.extra_directory().map_err(self::encoder)?;
+            fields(&mut directory, &said.as_ref().expect("what its group is of").native(group))
+                .map_err(self::encoder)?;
+            below.push((tag, directory.finish_with_offsets().map_err(self::encoder)?.pointer));
+        }
+    }
     let mut image = encoder.new_image::<C>(header.width as u32, header.height as u32).map_err(self::encoder)?;
     image.rows_per_strip(handful as u32).map_err(self::encoder)?;
     if let Some(icc) = header.icc_for(Format::Tiff) {
         image.encoder().write_tag(Tag::IccProfile, icc).map_err(self::encoder)?;
+    }
+    if let Some(tree) = &said {
+        fields(image.encoder(), &tree.native(&tree.main)).map_err(self::encoder)?;
+    }
+    for (tag, pointer) in below {
+        // Placed before the pixels, so that 32 bits hold it.
+        image.encoder().write_tag(tag, pointer.0 as u32).map_err(self::encoder)?;
+    }
+    if let Some(xmp) = header.xmp_for(Format::Tiff) {
+        image.encoder().write_tag(Tag::Unknown(700), &xmp[..]).map_err(self::encoder)?;
+    }
+    if let Some(iptc) = header.iptc_for(Format::Tiff) {
+        fields(image.encoder(), &vec![(33_723, 7, iptc.len(), iptc.to_vec())]).map_err(self::encoder)?;
+    }
+    if let Some(density) = header.density_for(Format::Tiff) {
+        image.resolution_unit(match density.unit {
+            None => ResolutionUnit::None,
+            Some(Length::Inch) => ResolutionUnit::Inch,
+            Some(Length::Centimetre) => ResolutionUnit::Centimeter,
+        });
+        image.x_resolution(fraction(density.x));
+        image.y_resolution(fraction(density.y));
     }
     if sampled.layout.channels == 4 {
         // TIFF 6.0, section 18: colours are not multiplied by opacity.
@@ -158,6 +210,25 @@ where
         image.write_strip(&samples).map_err(self::encoder)?;
     }
     image.finish().map_err(self::encoder)
+}
+
+/// Adds fields to a directory, as EXIF data have them.
+fn fields<K: TiffKind>(directory: &mut DirectoryEncoder<impl Write + Seek, K>, group: &Group) -> tiff::TiffResult<()> {
+    let mut list = Directory::empty();
+    for (tag, kind, _, content) in group {
+        if let Some(kind) = Type::from_u16(*kind) {
+            let entry = directory.write_entry_bytes(kind, content)?;
+            list.extend([(Tag::from_u16_exhaustive(*tag), entry)]);
+        }
+    }
+    directory.extend_from(&list);
+    Ok(())
+}
+
+/// A number as TIFF has it.
+fn fraction(number: f64) -> Rational {
+    let d = if number.fract() == 0.0 { 1 } else { 10_000 };
+    Rational { n: (number * f64::from(d)).round() as u32, d }
 }
 
 /// A JPEG encoder asks for rows; these are made as it asks, from top to bottom.
@@ -224,8 +295,24 @@ impl<R: Rows> ImageBuffer for &Asked<'_, R> {
 fn jpeg<R: Rows>(header: &Header, quality: u8, sampled: Sampled<R>, out: impl Write) -> Result<bool, Failure> {
     let mut encoder = jpeg_encoder::Encoder::new(out, quality);
     encoder.set_sampling_factor(SamplingFactor::R_4_4_4);
+    if let Some(density) = header.density_for(Format::Jpeg) {
+        let unit = match density.unit {
+            None => PixelDensityUnit::PixelAspectRatio,
+            Some(Length::Inch) => PixelDensityUnit::Inches,
+            Some(Length::Centimetre) => PixelDensityUnit::Centimeters,
+        };
+        encoder.set_density(PixelDensity { density: (density.x.round() as u16, density.y.round() as u16), unit });
+    }
     if let Some(exif) = header.exif_for(Format::Jpeg) {
-        encoder.add_exif_metadata(exif).map_err(self::encoder)?;
+        encoder.add_exif_metadata(&exif).map_err(self::encoder)?;
+    }
+    if let Some(xmp) = header.xmp_for(Format::Jpeg) {
+        let segment = [&b"http://ns.adobe.com/xap/1.0/\0"[..], &xmp].concat();
+        encoder.add_app_segment(1, segment).map_err(self::encoder)?;
+    }
+    if let Some(iptc) = header.iptc_for(Format::Jpeg) {
+        let segment = [&b"Photoshop 3.0\0"[..], &resources(iptc)].concat();
+        encoder.add_app_segment(13, segment).map_err(self::encoder)?;
     }
     if let Some(icc) = header.icc_for(Format::Jpeg) {
         encoder.add_icc_profile(icc).map_err(self::encoder)?;
@@ -242,14 +329,28 @@ fn jpeg<R: Rows>(header: &Header, quality: u8, sampled: Sampled<R>, out: impl Wr
 }
 
 /// For encoders that take all samples at once: 8 bits.
-fn whole(header: &Header, sampled: &mut Sampled<impl Rows>, encoder: impl ImageEncoder) -> Result<(), Failure> {
-    let mut samples = Vec::<u8>::new();
+fn whole(header: &Header, sampled: &mut Sampled<impl Rows>) -> Result<Vec<u8>, Failure> {
+    let mut samples = Vec::new();
     sampled.read(header.height, &mut samples)?;
+    Ok(samples)
+}
+
+fn bmp(header: &Header, sampled: &mut Sampled<impl Rows>, mut out: impl Write + Seek) -> Result<(), Failure> {
     let colour = match sampled.layout.channels {
         1 => ExtendedColorType::L8,
-        2 => ExtendedColorType::La8,
         3 => ExtendedColorType::Rgb8,
         _ => ExtendedColorType::Rgba8,
     };
-    encoder.write_image(&samples, header.width as u32, header.height as u32, colour).map_err(self::encoder)
+    let samples = whole(header, sampled)?;
+    let (width, height) = (header.width as u32, header.height as u32);
+    bmp::BmpEncoder::new(&mut out).write_image(&samples, width, height, colour).map_err(self::encoder)?;
+    if let Some(per_metre) = header.density_for(Format::Bmp).and_then(|density| density.per_metre()) {
+        // Bytes 38 to 45 of the file, which the encoder leaves 0.
+        let numbers = per_metre.map(|number| (number.round() as u32).to_le_bytes());
+        let end = out.stream_position().map_err(self::encoder)?;
+        out.seek(SeekFrom::Start(38)).map_err(self::encoder)?;
+        out.write_all(&numbers.concat()).map_err(self::encoder)?;
+        out.seek(SeekFrom::Start(end)).map_err(self::encoder)?;
+    }
+    Ok(())
 }

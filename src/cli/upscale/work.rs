@@ -177,9 +177,9 @@ fn read(job: &Job, options: &DecodeOptions) -> Result<Bitmap> {
 fn write(arguments: &Arguments, job: &Job, mut rows: Enlarged<Bitmap>, begun: Instant) -> Result<Report> {
     let [width, height] = rows.size();
     let source = rows.picture();
-    let (icc, exif, mut warnings) = (source.icc.clone(), source.exif.clone(), source.warnings.clone());
+    let (metadata, mut warnings) = (source.metadata.clone(), source.warnings.clone());
     let from = [source.width, source.height];
-    let header = Header { width, height, icc: icc.as_deref(), exif: exif.as_deref(), ..source.header() };
+    let header = Header { width, height, metadata: &metadata, ..source.header() };
     let (quality, compression, overwrite) = (arguments.quality, arguments.compression, arguments.overwrite);
     warnings.extend(match &job.to {
         Place::File(path) => {

@@ -10,7 +10,7 @@ mod source;
 mod supervise;
 mod tiff;
 
-use super::{Bitmap, Picture};
+use super::{Bitmap, Metadata, Picture, metadata};
 use crate::Error;
 use ::image::codecs::{self, bmp, gif, png, pnm, webp};
 use ::image::metadata::Orientation;
@@ -128,8 +128,7 @@ struct Decoded {
     orientation: Orientation,
     /// Whether the file stores places in a list of colours.
     palette: bool,
-    icc: Option<Vec<u8>>,
-    exif: Option<Vec<u8>>,
+    metadata: Metadata,
     warnings: Vec<String>,
 }
 
@@ -143,13 +142,13 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Bitmap, Message> {
         ImageFormat::Tiff => tiff::decode(bytes, options)?,
         format => decode_other(format, bytes, options)?,
     };
-    let Decoded { mut image, mut orientation, palette, icc, exif, warnings } = decoded;
-    let exif = exif.map(|exif| reset_orientation(exif, &mut orientation));
-    image.apply_orientation(orientation);
+    let Decoded { mut image, orientation, palette, mut metadata, warnings } = decoded;
+    image.apply_orientation(metadata.turn(orientation));
     let colour = image.color();
     let mut picture = Bitmap::from_dynamic(image)
         .ok_or_else(|| format!("{colour:?} samples are not read: convert the file to 8 or 16 bits per channel"))?;
-    (picture.exif, picture.warnings) = (exif, warnings);
+    let icc = metadata.icc.take();
+    (picture.metadata, picture.warnings) = (metadata, warnings);
     if palette {
         // A palette says nothing about channels: grey if all colours in use are.
         picture.collapse_equal_colours();
@@ -172,14 +171,7 @@ fn decode_other(format: ImageFormat, bytes: &[u8], options: &DecodeOptions) -> R
         }
         warnings.push("an animation: only its first frame was read".to_owned());
     }
-    let mut metadata = |what: &str, read: ::image::ImageResult<Option<Vec<u8>>>| {
-        read.unwrap_or_else(|error| {
-            warnings.push(format!("its {what} cannot be read and was left out: {error}"));
-            None
-        })
-    };
-    let icc = metadata("ICC profile", decoder.icc_profile());
-    let exif = metadata("EXIF data", decoder.exif_metadata());
+    let metadata = metadata(format, bytes, &mut *decoder, &mut warnings);
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     decoder.set_limits(limits(options)).map_err(explain)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(explain)?;
@@ -196,7 +188,7 @@ fn decode_other(format: ImageFormat, bytes: &[u8], options: &DecodeOptions) -> R
             image = image.to_rgb8().into();
         }
     }
-    Ok(Decoded { image, orientation, palette: has_palette(format, bytes), icc, exif, warnings })
+    Ok(Decoded { image, orientation, palette: has_palette(format, bytes), metadata, warnings })
 }
 
 fn limits(options: &DecodeOptions) -> Limits {
@@ -285,16 +277,38 @@ fn gif_is_animated(bytes: &[u8], limits: &Limits, options: &DecodeOptions) -> bo
         && decoder.into_frames().nth(1).is_some_and(|frame| frame.is_ok())
 }
 
-/// The EXIF block from its TIFF header on, its orientation reset. Some WebP writers put JPEG's marker before it, which
-/// hides the orientation from the codec: then it is found here.
-fn reset_orientation(mut exif: Vec<u8>, orientation: &mut Orientation) -> Vec<u8> {
-    if exif.starts_with(b"Exif\0\0") {
-        exif.drain(..6);
+/// What a file says beside its pixels; what of it cannot be read is told.
+fn metadata(format: ImageFormat, bytes: &[u8], decoder: &mut dyn ImageDecoder, warnings: &mut Vec<String>) -> Metadata {
+    let mut part = |what: &str, read: ::image::ImageResult<Option<Vec<u8>>>| {
+        read.unwrap_or_else(|error| {
+            warnings.push(format!("its {what} cannot be read and was left out: {error}"));
+            None
+        })
+    };
+    let mut metadata = Metadata {
+        icc: part("ICC profile", decoder.icc_profile()),
+        exif: part("EXIF data", decoder.exif_metadata()),
+        xmp: part("XMP packet", decoder.xmp_metadata()),
+        ..Metadata::default()
+    };
+    match format {
+        ImageFormat::Png => {
+            metadata.exif = metadata.exif.or_else(|| metadata::png_exif(bytes));
+            metadata.xmp = metadata.xmp.or_else(|| metadata::png_xmp(bytes));
+            metadata.iptc = metadata::png_iptc(bytes);
+            metadata.density = metadata::png_density(bytes);
+            metadata.colours = metadata::png_colours(bytes);
+        }
+        ImageFormat::Jpeg => {
+            let resources = part("IPTC data", decoder.iptc_metadata());
+            metadata.iptc = resources.and_then(|resources| metadata::iptc_of(&resources));
+            metadata.density = metadata::jfif_density(bytes);
+        }
+        ImageFormat::Bmp => metadata.density = metadata::bmp_density(bytes),
+        _ => {}
     }
-    if let Some(found) = Orientation::remove_from_exif_chunk(&mut exif) {
-        *orientation = found;
-    }
-    exif
+    metadata.density = metadata.density.or_else(|| metadata::exif_density(metadata.exif.as_deref()?));
+    metadata
 }
 
 /// Whether the file stores indices into a palette: PNG colour type 3, BMP of at most 8 bits per pixel, any GIF.
@@ -316,7 +330,7 @@ fn attach_profile(picture: &mut Bitmap, icc: Option<Vec<u8>>) {
     // ICC.1, 7.2: bytes 16 to 19 of the header are the colour space of the data.
     let expected: &[u8] = if picture.colours == 1 { b"GRAY" } else { b"RGB " };
     if icc.get(16..20) == Some(expected) {
-        picture.icc = Some(icc);
+        picture.metadata.icc = Some(icc);
     } else {
         let space = String::from_utf8_lossy(icc.get(16..20).unwrap_or_default()).trim().to_owned();
         picture

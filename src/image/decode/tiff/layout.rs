@@ -33,6 +33,9 @@ pub(super) mod tag {
     pub const JPEG_TABLES: u16 = 347;
     pub const SUBSAMPLING: u16 = 530;
     pub const REFERENCE: u16 = 532;
+    pub const XMP: u16 = 700;
+    pub const IPTC: u16 = 33_723;
+    pub const RESOURCES: u16 = 34_377;
     pub const PROFILE: u16 = 34_675;
 }
 

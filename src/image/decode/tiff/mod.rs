@@ -8,6 +8,7 @@ mod colours;
 mod layout;
 
 use super::super::ifd::{Directory, Numbers};
+use super::super::metadata::{self, Metadata, Tree};
 use super::{DecodeOptions, Decoded, Message};
 use ::image::metadata::Orientation;
 use colours::Sample;
@@ -49,8 +50,21 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, M
     let turned = directory.field(tag::ORIENTATION).and_then(|field| numbers.values(bytes, field)?.first().copied());
     let orientation = turned.and_then(|turned| Orientation::from_exif(u8::try_from(turned).ok()?));
     let orientation = orientation.unwrap_or(Orientation::NoTransforms);
-    let icc = directory.field(tag::PROFILE).map(|field| field.content(bytes).to_vec());
-    Ok(Decoded { image, orientation, palette: palette.is_some(), icc, exif: None, warnings })
+    let metadata = metadata(bytes, &numbers, directory);
+    Ok(Decoded { image, orientation, palette: palette.is_some(), metadata, warnings })
+}
+
+fn metadata(bytes: &[u8], numbers: &Numbers, directory: &Directory) -> Metadata {
+    let content = |tag: u16| directory.field(tag).map(|field| field.content(bytes).to_vec());
+    let exif = Tree::of(bytes, *numbers, directory);
+    Metadata {
+        icc: content(tag::PROFILE),
+        exif: exif.says_something().then(|| exif.block()),
+        xmp: content(tag::XMP),
+        iptc: content(tag::IPTC).or_else(|| metadata::iptc_of(&content(tag::RESOURCES)?)),
+        density: metadata::density(bytes, numbers, directory),
+        colours: Vec::new(),
+    }
 }
 
 /// The directories of full pictures: neither thumbnails nor masks.
