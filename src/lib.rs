@@ -37,7 +37,7 @@ pub mod data;
 pub mod device;
 mod error;
 pub mod executor;
-mod files;
+pub mod files;
 pub mod gpu;
 pub mod graph;
 pub mod image;

@@ -10,8 +10,19 @@ use wgrad::ranges::{self, Entry, Range};
 use wgrad::train::Recipe;
 
 /// Keys that the explanation gives an example of, and not a default: what they do when left out stands in their comment.
-const EXAMPLES: [&str; 5] =
-    ["optimizer.clip", "data.target", "data.degrade", "network.layers.stride", "network.layers.padding"];
+const EXAMPLES: [&str; 11] = [
+    "optimizer.clip",
+    "data.separator",
+    "data.decimal",
+    "data.header",
+    "data.features",
+    "data.target",
+    "data.words",
+    "data.class_weights",
+    "data.degrade",
+    "network.layers.stride",
+    "network.layers.padding",
+];
 
 fn explanation() -> String {
     wgrad(Path::new("."), ["train", "--explain"]).expect(0).stdout
@@ -54,7 +65,7 @@ fn recipe(section: &str, table: &Table) -> Table {
         ("network", "mlp" | "sequential") => {
             recipe.insert("data".into(), parse("kind = 'digits'").into());
         }
-        ("data", "idx" | "csv" | "spirals" | "digits") | ("loss", "cross_entropy" | "bce_with_logits") => {
+        ("data", "idx" | "classes" | "csv" | "spirals" | "digits") | ("loss", "cross_entropy" | "bce_with_logits") => {
             recipe.insert("network".into(), parse("kind = 'mlp'\nsizes = [2, 3]").into());
             if section == "loss" {
                 recipe.insert("data".into(), parse("kind = 'digits'").into());

@@ -13,6 +13,7 @@ mod model;
 mod output;
 mod predict;
 mod profile;
+mod table;
 mod train;
 mod tune;
 mod upscale;

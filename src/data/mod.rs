@@ -4,15 +4,16 @@
 //!
 //! | module | what for |
 //! |---|---|
-//! | [`idx`], [`csv`] | rows from MNIST-style files and from tables |
+//! | [`idx`], [`table`] | rows from MNIST-style files and from tables |
 //! | [`Raster`], [`pair`], [`Degradation`] | 8-bit pictures, and the low-resolution partner of one |
 //! | [`split`] | which samples are held out |
-//! | [`Folder`], [`Prefetch`] | folders of pictures in shards, the next prepared while one trains |
+//! | [`class_folder`] | pictures in a folder per class |
+//! | [`Folder`], [`RowShards`], [`Prefetch`] | folders of pictures and rows in shards, the next prepared while one trains |
 //! | [`procedural`], [`lessons`] | pictures, points and digits that are drawn rather than loaded |
 //! | [`batch`] | which sample goes where in a batch: the arithmetic shared with the kernels |
 
 pub mod batch;
-pub mod csv;
+pub mod class_folder;
 mod degrade;
 mod files;
 mod folder;
@@ -22,8 +23,10 @@ mod pairs;
 mod prefetch;
 pub mod procedural;
 mod raster;
+mod row_shards;
 mod rows;
 pub mod split;
+pub mod table;
 
 pub use batch::Patch;
 pub use degrade::{Blur, Degradation, Jpeg, Noise, Resize, Sharpen};
@@ -32,6 +35,7 @@ pub use folder::{Folder, FolderOptions, Report};
 pub use pairs::{Measure, Pair, PairOptions, low, pair};
 pub use prefetch::Prefetch;
 pub use raster::Raster;
+pub use row_shards::{Augmentation, RowShards, balanced};
 
 /// Sample values as stored: bytes stand for `byte / 255`.
 #[derive(Clone, Debug, PartialEq)]

@@ -108,24 +108,6 @@ impl Rows {
             ..*self
         }
     }
-
-    /// The row indices of each shard: the rows in a random order of `seed`, cut so that no shard exceeds `budget`
-    /// bytes and the shards are as even as possible. `select` makes the shard.
-    ///
-    /// Errors when one row exceeds the budget.
-    pub fn shards(&self, budget: usize, seed: u32) -> Result<Vec<Vec<usize>>> {
-        let count = self.count();
-        let row = self.bytes().div_ceil(count.max(1)).max(1);
-        if row > budget {
-            return Err(Error::input(format!("one row takes {row} bytes, the budget is {budget}: raise the budget")));
-        }
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let shards = count.div_ceil(budget / row);
-        let order = shuffled(count, seed, 1)?;
-        Ok((0..shards).map(|k| order[k * count / shards..(k + 1) * count / shards].to_vec()).collect())
-    }
 }
 
 /// `0..count` in the random order that [`batch::row`] gives for `(seed, epoch)`.

@@ -20,6 +20,7 @@ mod bitmap;
 pub mod colour;
 mod decode;
 mod encode;
+pub mod fit;
 mod format;
 mod ifd;
 mod metadata;

@@ -127,8 +127,7 @@ impl Judge {
     /// Names of the scores, the deciding one first.
     pub fn columns(&self) -> Vec<&'static str> {
         match self {
-            Judge::Rows { rows, .. } if rows.classes.is_some() => vec!["accuracy", "loss"],
-            Judge::Rows { .. } => vec!["R2", "loss"],
+            Judge::Rows { rows, .. } => row_scores(rows).to_vec(),
             Judge::Pictures { inputs, .. } => inputs.iter().flat_map(|i| i.names).collect(),
         }
     }
@@ -227,8 +226,13 @@ pub fn predict_rows(predictor: &mut Predictor, rows: &Rows) -> Result<Vec<f32>> 
     Ok(outputs)
 }
 
+/// Names of [`score_rows`].
+pub fn row_scores(rows: &Rows) -> [&'static str; 2] {
+    [if rows.classes.is_some() { "accuracy" } else { "R2" }, "loss"]
+}
+
 /// Accuracy (or R squared) and mean loss, in f64.
-fn score_rows(rows: &Rows, loss: Loss, spec: &OutputSpec, outputs: &[f32]) -> [f64; 2] {
+pub fn score_rows(rows: &Rows, loss: Loss, spec: &OutputSpec, outputs: &[f32]) -> [f64; 2] {
     let count = rows.count();
     let width = outputs.len() / count;
     let mut total = 0.0;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Schedule;
-use super::spec::{DataSpec, LossSpec, OptimizerSpec, ResumeSpec, ValidateSpec};
+use super::data_spec::{ClassesSpec, DataSpec, IdxSpec};
+use super::spec::{LossSpec, OptimizerSpec, ResumeSpec, ValidateSpec};
+use super::table::TableSpec;
 use super::words::{fault, set};
 use crate::executor::Precision;
 use crate::graph::Shape;
@@ -119,7 +121,7 @@ impl Recipe {
     pub fn loss(&self) -> LossSpec {
         self.loss.unwrap_or(match self.data {
             DataSpec::Procedural { .. } | DataSpec::Images { .. } => LossSpec::Charbonnier { epsilon: 1e-3 },
-            DataSpec::Csv { classes: false, .. } => LossSpec::Mse {},
+            DataSpec::Csv(TableSpec { classes: false, .. }) => LossSpec::Mse {},
             _ => LossSpec::CrossEntropy { smoothing: 0.0 },
         })
     }
@@ -138,7 +140,9 @@ impl Recipe {
                 paths.extend(train.iter_mut().map(|path| ("data.train", path)));
                 paths.extend(exclude.iter_mut().map(|path| ("data.exclude", path)));
             }
-            DataSpec::Idx { path } | DataSpec::Csv { path, .. } => paths.push(("data.path", path)),
+            DataSpec::Idx(IdxSpec { path, .. })
+            | DataSpec::Classes(ClassesSpec { path, .. })
+            | DataSpec::Csv(TableSpec { path, .. }) => paths.push(("data.path", path)),
             DataSpec::Procedural { .. } | DataSpec::Spirals { .. } | DataSpec::Digits { .. } => {}
         }
         paths
@@ -182,7 +186,11 @@ impl Recipe {
                     degrade.check()?;
                 }
             }
-            DataSpec::Idx { .. } | DataSpec::Csv { .. } | DataSpec::Spirals { .. } | DataSpec::Digits { .. } => {}
+            DataSpec::Idx(_)
+            | DataSpec::Classes(_)
+            | DataSpec::Csv(_)
+            | DataSpec::Spirals { .. }
+            | DataSpec::Digits { .. } => {}
         }
         Ok(())
     }

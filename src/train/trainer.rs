@@ -66,6 +66,8 @@ pub struct Trainer {
     id: PlanId,
     step: u64,
     count: u32,
+    /// The step after which the rows there were counted from the first.
+    since: u64,
     /// Keeps gradients within what f16 holds where products round to it.
     loss_scale: f32,
 }
@@ -82,7 +84,7 @@ impl Trainer {
         let id = executor.load(Arc::clone(&plan))?;
         let state = initial(&graph, &plan.layout, setup.seed);
         let loss_scale = executor.precision().loss_scale(&plan);
-        let mut trainer = Trainer { executor, setup, graph, plan, id, step: 0, count: 0, loss_scale };
+        let mut trainer = Trainer { executor, setup, graph, plan, id, step: 0, count: 0, since: 0, loss_scale };
         trainer.write_state(&state)?;
         trainer.set_data(data)?;
         Ok(trainer)
@@ -125,6 +127,11 @@ impl Trainer {
         Ok(())
     }
 
+    /// Counts the rows of the data from the first after `step`, so that a shard which stays for an epoch has each row once.
+    pub(super) fn count_from(&mut self, step: u64) {
+        self.since = step;
+    }
+
     /// Queues `steps` steps; `rate` gives the learning rate of a step, from 1. The device may still be working when this
     /// returns.
     ///
@@ -158,7 +165,10 @@ impl Trainer {
     /// What differs from step to step, at a step (from 1).
     pub(super) fn clock(&self, step: u64, learning_rate: f32) -> Clock {
         // Pictures are drawn independently of each other; rows go by epochs.
-        let (epoch, offset) = batch::cursor(step - 1, self.setup.samples() as u32, self.count);
+        let since = self.since.min(step - 1);
+        let (epoch, offset) = batch::cursor(step - 1 - since, self.setup.samples() as u32, self.count);
+        // Another order for each shard.
+        let epoch = epoch.wrapping_add(since as u32);
         Clock {
             step: step as u32,
             seed: self.setup.seed,

@@ -12,7 +12,7 @@ use wgrad::image::protocol::Baseline;
 use wgrad::{Error, Result};
 
 use super::console::Console;
-use super::{Common, Outcome, interrupt, output};
+use super::{Common, Outcome, interrupt, output, table};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -52,9 +52,8 @@ pub struct Arguments {
     /// A folder of MNIST's four files, or a CSV table with a target column
     #[arg(long, requires = "checkpoint", value_name = "FOLDER|CSV")]
     data: Option<PathBuf>,
-    /// The table's target column, by name or place; the last when not given
-    #[arg(long, requires = "data", allow_hyphen_values = true)]
-    target: Option<String>,
+    #[command(flatten)]
+    table: table::Arguments,
 }
 
 /// Bicubic enlargement as a baseline.
@@ -81,8 +80,12 @@ impl Reference {
 pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<Outcome> {
     if let (Some(checkpoint), Some(data)) = (&arguments.checkpoint, &arguments.data) {
         let device = console.device(common)?;
-        let validation = rows::score(checkpoint, data, arguments.target.as_deref(), &device)?;
-        show::rows(&validation, &arguments)?;
+        let scored = rows::score(checkpoint, data, &arguments.table, &device)?;
+        match (arguments.json, arguments.csv) {
+            (true, _) => output::json(&scored.json())?,
+            (_, true) => output::line(&scored.csv())?,
+            _ => output::line(&scored.text())?,
+        }
         return Ok(Outcome::Done);
     }
     let scale = arguments.scale.map(usize::from).ok_or_else(|| Error::input("-s: the enlargement, 2, 3 or 4"))?;

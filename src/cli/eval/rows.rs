@@ -1,48 +1,178 @@
-//! Scores of networks of rows: accuracy and loss, or R squared and loss.
+//! Scores of networks of rows: on a folder of MNIST's files, or on a table.
 
 use std::path::Path;
 
-use wgrad::data::{Rows, csv, idx};
+use serde_json::{Value, json};
+use wgrad::data::table::{Table, classes, columns};
+use wgrad::data::{Rows, idx};
 use wgrad::device::Device;
 use wgrad::graph::Loss;
 use wgrad::interface::OutputSpec;
-use wgrad::train::{Checkpoint, Judge, LossSpec, Validation, check_rows};
+use wgrad::predict::Predictor;
+use wgrad::train::{
+    Checkpoint, Confusion, LossSpec, ValueScores, check_rows, predict_rows, row_scores, score_rows, value_scores,
+};
 use wgrad::{Error, Result};
 
-use crate::cli::model;
-use crate::cli::predict::column;
+use crate::cli::{model, output, table};
+
+/// How good a network is on some rows.
+pub struct Scored {
+    /// Accuracy or R squared, and the mean loss, with their names.
+    scores: [(&'static str, f64); 2],
+    rows: usize,
+    detail: Detail,
+}
+
+enum Detail {
+    Classes(Confusion),
+    Values(Vec<ValueScores>),
+}
 
 /// Scores a checkpoint on a folder of MNIST's files (their test part) or on a table.
 ///
 /// # Errors
 /// When the data do not fit the network, naming the file.
-pub fn score(path: &Path, data: &Path, target: Option<&str>, device: &Device) -> Result<Validation> {
+pub fn score(path: &Path, data: &Path, arguments: &table::Arguments, device: &Device) -> Result<Scored> {
     let checkpoint = model::file(path)?;
     if let wgrad::network::Input::Picture { .. } = checkpoint.network.input() {
         return Err(Error::input(format!("{}: enlarges pictures; score it by --hr and -m", path.display())));
     }
     let loss = checkpoint.loss.map_or(Loss::Mse, LossSpec::loss);
-    let rows = read(&checkpoint, data, target)?;
+    let rows = read(&checkpoint, data, arguments)?;
     check_rows(&checkpoint.network, &rows).map_err(|e| Error::input(format!("{}: {e}", data.display())))?;
-    let step = checkpoint.training.as_ref().map_or(0, |t| t.step);
-    Judge::rows(rows, loss, checkpoint.interface.output.clone()).validate(
-        device,
-        &checkpoint.network,
-        &checkpoint.weights,
-        step,
-    )
+    let mut predictor = Predictor::new(device.executor()?, &checkpoint.network, &checkpoint.weights)?;
+    let outputs = predict_rows(&mut predictor, &rows)?;
+    let spec = &checkpoint.interface.output;
+    let [first, second] = score_rows(&rows, loss, spec, &outputs);
+    let [name, other] = row_scores(&rows);
+    let detail = match spec {
+        OutputSpec::Classes { .. } => Detail::Classes(Confusion::new(&rows, spec, &outputs)),
+        _ => Detail::Values(value_scores(&rows, spec, &outputs)),
+    };
+    Ok(Scored { scores: [(name, first), (other, second)], rows: rows.count(), detail })
 }
 
-fn read(checkpoint: &Checkpoint, data: &Path, target: Option<&str>) -> Result<Rows> {
+fn read(checkpoint: &Checkpoint, data: &Path, arguments: &table::Arguments) -> Result<Rows> {
+    let interface = &checkpoint.interface;
     if data.is_dir() {
-        let classes = checkpoint.interface.output.classes();
+        let classes = interface.output.classes();
         let rows = idx::load(data, idx::Split::Test, Some(classes.len()))?;
         return Ok(rows);
     }
-    let column = target.map_or(csv::Column::Index(-1), column);
-    let target = match &checkpoint.interface.output {
-        OutputSpec::Classes { names, .. } => csv::Target::Class { column, names: Some(names.clone()) },
-        _ => csv::Target::Values(vec![column]),
+    let table: Table = arguments.open(data, interface)?;
+    let targets = match &arguments.target {
+        Some(name) => vec![table.place(name)?],
+        None => columns::target_places(&table, interface)?,
     };
-    Ok(csv::load(data, &csv::Options::new(target))?.rows)
+    let rows: Vec<usize> = (0..table.count()).collect();
+    let features = table::features(&table, interface, targets.first().copied())?;
+    let (values, classes) = match &interface.output {
+        OutputSpec::Classes { names, .. } => (classes::indices(&table, targets[0], names, &rows)?, Some(names.len())),
+        OutputSpec::Values { columns } => (columns::values(&table, columns, &targets, &rows)?, None),
+        OutputSpec::Probabilities { columns, .. } => {
+            let plain: Vec<_> = columns.iter().map(|name| wgrad::interface::Value::plain(name.clone())).collect();
+            (columns::values(&table, &plain, &targets, &rows)?, None)
+        }
+        OutputSpec::Picture { .. } => return Err(Error::input("a picture comes out, and no value of a table")),
+    };
+    Ok(Rows { targets: values, target_width: targets.len(), classes, ..features })
+}
+
+impl Scored {
+    /// A report for people.
+    pub fn text(&self) -> String {
+        let [(name, score), (_, loss)] = self.scores;
+        match &self.detail {
+            Detail::Classes(confusion) => {
+                let (class, share) = confusion.constant();
+                let (rows, always) = (self.rows, &confusion.names[class]);
+                let head = format!("{name} {:.2} %, loss {loss:.4}, {rows} rows", 100.0 * score);
+                let base = format!("always {always}: {:.2} %", 100.0 * share);
+                let classes = output::table(&class_table(confusion), 1);
+                // A wider matrix is no help on a screen; JSON has it.
+                match confusion.names.len() <= 20 {
+                    true => format!("{head} ({base})\n\n{classes}\n\n{}", output::table(&matrix(confusion), 1)),
+                    false => format!("{head} ({base})\n\n{classes}"),
+                }
+            }
+            Detail::Values(columns) => {
+                let mut rows: Vec<Vec<String>> = vec![["", "R2", "MAE", "RMSE"].map(String::from).to_vec()];
+                for column in columns {
+                    let line = |name: String, values: [f64; 3]| {
+                        let [r2, mae, rmse] = values;
+                        vec![name, format!("{r2:.4}"), significant(mae), significant(rmse)]
+                    };
+                    let constant = format!("always {}", significant(column.constant));
+                    rows.push(line(column.name.clone(), [column.r2, column.mae, column.rmse]));
+                    rows.push(line(constant, [0.0, column.constant_mae, column.constant_rmse]));
+                }
+                format!("{name} {score:.4}, loss {loss:.4}, {} rows\n\n{}", self.rows, output::table(&rows, 1))
+            }
+        }
+    }
+
+    /// For machines.
+    pub fn json(&self) -> Value {
+        let mut fields = json!({ "rows": self.rows });
+        for (name, value) in self.scores {
+            fields[name] = json!(value);
+        }
+        match &self.detail {
+            Detail::Classes(confusion) => {
+                let class = |(i, name): (usize, &String)| {
+                    let scores = confusion.class(i);
+                    json!({ "class": name, "precision": scores.precision, "recall": scores.recall, "f1": scores.f1,
+                            "rows": scores.rows })
+                };
+                let (class_index, share) = confusion.constant();
+                fields["classes"] = confusion.names.iter().enumerate().map(class).collect();
+                fields["confusion"] = json!(confusion.counts);
+                fields["constant"] = json!({ "class": confusion.names[class_index], "accuracy": share });
+            }
+            Detail::Values(columns) => {
+                let column = |c: &ValueScores| {
+                    json!({ "name": c.name, "R2": c.r2, "MAE": c.mae, "RMSE": c.rmse,
+                            "constant": { "value": c.constant, "MAE": c.constant_mae, "RMSE": c.constant_rmse } })
+                };
+                fields["columns"] = columns.iter().map(column).collect();
+            }
+        }
+        fields
+    }
+
+    /// The scores alone, as a table of one row.
+    pub fn csv(&self) -> String {
+        let [(first, a), (second, b)] = self.scores;
+        format!("{first},{second}\n{a:.6},{b:.6}")
+    }
+}
+
+fn class_table(confusion: &Confusion) -> Vec<Vec<String>> {
+    let share = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.4}"));
+    let mut rows: Vec<Vec<String>> = vec![["class", "precision", "recall", "F1", "rows"].map(String::from).to_vec()];
+    for (i, name) in confusion.names.iter().enumerate() {
+        let scores = confusion.class(i);
+        let [precision, recall, f1] = [scores.precision, scores.recall, scores.f1].map(share);
+        rows.push(vec![name.clone(), precision, recall, f1, scores.rows.to_string()]);
+    }
+    rows
+}
+
+fn matrix(confusion: &Confusion) -> Vec<Vec<String>> {
+    let mut rows = vec![["is \\ given".to_string()].into_iter().chain(confusion.names.iter().cloned()).collect()];
+    for (name, counts) in confusion.names.iter().zip(&confusion.counts) {
+        let counts = counts.iter().map(usize::to_string);
+        rows.push([name.clone()].into_iter().chain(counts).collect::<Vec<String>>());
+    }
+    rows
+}
+
+/// Five digits that mean something.
+fn significant(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".into(),
+        size @ 1e-4..1e7 => format!("{value:.*}", (4 - size.log10().floor() as i32).max(0) as usize),
+        _ => format!("{value:.4e}"),
+    }
 }

@@ -1,10 +1,8 @@
 //! Scores as a table, CSV or JSON.
 
 use serde_json::{Value, json};
-use wgrad::train::Validation;
 use wgrad::{Error, Result};
 
-use super::Arguments;
 use super::pictures::Entry;
 use crate::cli::info::count;
 use crate::cli::output;
@@ -82,23 +80,4 @@ pub fn csv(entries: &[Entry], scale: usize) -> Result<Vec<u8>> {
         writer.write_record(fields).map_err(fail)?;
     }
     writer.into_inner().map_err(|e| Error::input(format!("CSV: {e}")))
-}
-
-/// Scores of a network of rows.
-///
-/// # Errors
-/// When standard output is closed.
-pub fn rows(validation: &Validation, arguments: &Arguments) -> Result<()> {
-    let scores = || validation.scores.iter();
-    if arguments.json {
-        let fields: serde_json::Map<String, Value> =
-            scores().map(|(name, value)| (name.clone(), json!(value))).collect();
-        return output::json(&fields.into());
-    }
-    if arguments.csv {
-        let names: Vec<&str> = scores().map(|(name, _)| name.as_str()).collect();
-        let values: Vec<String> = scores().map(|(_, value)| format!("{value:.6}")).collect();
-        return output::line(&format!("{}\n{}", names.join(","), values.join(",")));
-    }
-    output::line(&validation.line())
 }

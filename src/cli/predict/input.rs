@@ -4,20 +4,29 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use wgrad::data::{Rows, Samples, csv, idx};
-use wgrad::image::resize::{Rounding, imresize};
+use wgrad::data::{Rows, Samples, idx};
+use wgrad::image::fit::{self, Fit};
 use wgrad::image::{Picture, Plane};
-use wgrad::network::{Input, Network};
+use wgrad::interface::{InputSpec, image_size};
+use wgrad::train::Checkpoint;
 use wgrad::{Error, Result};
 
-use super::{Arguments, column};
+use super::{Arguments, table};
 use crate::cli::console::Console;
 
-/// Reads a file as rows without targets.
+/// An input's rows, and what each is called by.
+pub struct Taken {
+    /// The rows, without targets.
+    pub rows: Rows,
+    /// Lines of a table, places in an IDX file from 1; none for a picture.
+    pub numbers: Vec<u64>,
+}
+
+/// Reads a file.
 ///
 /// # Errors
 /// Naming the file.
-pub fn read(path: &Path, network: &Network, arguments: &Arguments, console: &Console) -> Result<Rows> {
+pub fn read(path: &Path, checkpoint: &Checkpoint, arguments: &Arguments, console: &Console) -> Result<Taken> {
     let mut head = Vec::new();
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     file.take(64).read_to_end(&mut head).map_err(|e| Error::io(path, e))?;
@@ -29,42 +38,31 @@ pub fn read(path: &Path, network: &Network, arguments: &Arguments, console: &Con
                 return Err(Error::input(format!("{}: holds no value (dimensions {shape:?})", path.display())));
             }
             let data = if arguments.invert { data.into_iter().map(|v| 255 - v).collect() } else { data };
-            Ok(rows(Samples::Bytes(data), width))
+            let numbers = (1..=shape[0] as u64).collect();
+            Ok(Taken { rows: rows(Samples::Bytes(data), width), numbers })
         }
         _ if wgrad::image::kind(&head) != wgrad::image::Kind::Unknown => {
-            let size = size(network).ok_or_else(|| {
+            let size = image_size(&checkpoint.network).ok_or_else(|| {
                 let path = path.display();
                 Error::input(format!("{path}: a picture, and this network takes rows that are no square picture"))
             })?;
-            picture(path, size, arguments, console)
+            Ok(Taken { rows: picture(path, size, checkpoint, arguments, console)?, numbers: Vec::new() })
         }
         _ => {
-            let target = match &arguments.target {
-                None => csv::Target::None,
-                // As a class it may hold words as well as numbers; it is not looked at.
-                Some(name) => csv::Target::Class { column: column(name), names: None },
-            };
-            let table = csv::load(path, &csv::Options::new(target))?;
-            Ok(rows(table.rows.features, table.rows.width))
+            let table = arguments.table.open(path, &checkpoint.interface)?;
+            table.notes().for_each(|note| console.note(&note));
+            let target = arguments.table.target.as_ref().map(|name| table.place(name)).transpose()?;
+            let rows = table::features(&table, &checkpoint.interface, target)?;
+            Ok(Taken { rows, numbers: (0..table.count()).map(|row| table.line(row)).collect() })
         }
     }
 }
 
-/// Height, width and channels of the pictures that a network takes; grey squares for rows.
-fn size(network: &Network) -> Option<[usize; 3]> {
-    match network.input() {
-        Input::Image(size @ [_, _, 1 | 3]) => Some(size),
-        Input::Rows(width) => (1..=width).find(|side| side * side >= width).map(|side| [side, side, 1]),
-        _ => None,
-    }
-    .filter(|[h, w, c]| !matches!(network.input(), Input::Rows(width) if h * w * c != width))
-}
-
-/// A picture as the network takes it: grey or RGB, scaled by bicubic to fit, black around, over white where it is
-/// transparent.
+/// A picture as the network takes it: grey or RGB, scaled by bicubic, over white where it is transparent.
 fn picture(
     path: &Path,
     [height, width, channels]: [usize; 3],
+    checkpoint: &Checkpoint,
     arguments: &Arguments,
     console: &Console,
 ) -> Result<Rows> {
@@ -72,49 +70,21 @@ fn picture(
     for warning in &picture.warnings {
         console.note(&format!("{}: {warning}", path.display()));
     }
-    let opaque = |plane: &Plane| match &picture.alpha {
-        None => plane.clone(),
-        Some(alpha) => {
-            Plane::from_fn(plane.width, plane.height, |x, y| 255.0 + (plane.at(x, y) - 255.0) * alpha.at(x, y) / 255.0)
-        }
+    let how = match checkpoint.interface.input {
+        InputSpec::Image { fit, .. } => fit,
+        _ => Fit::Pad,
     };
-    let mut planes: Vec<Plane> = picture.planes.iter().map(opaque).collect();
-    planes = match (&planes[..], channels) {
-        ([_], 1) | ([_, _, _], 3) => planes,
-        ([grey], _) => vec![grey.clone(); channels],
-        // BT.601's weights, full range: what other tools call greyscale.
-        ([r, g, b, ..], _) => {
-            vec![Plane::from_fn(r.width, r.height, |x, y| 0.299 * r.at(x, y) + 0.587 * g.at(x, y) + 0.114 * b.at(x, y))]
-        }
-        ([..], _) => unreachable!("a picture has one or three planes"),
-    };
+    let mut planes = fit::planes(&picture, channels);
     let light = planes.iter().flat_map(|p| &p.data).sum::<f32>() > 127.5 * (planes.len() * planes[0].data.len()) as f32;
     if arguments.invert {
         planes.iter_mut().flat_map(|p| &mut p.data).for_each(|v| *v = 255.0 - *v);
-    } else if light && channels == 1 {
+    } else if light && channels == 1 && how == Fit::Pad {
         console.note(&format!("{}: mostly light; --invert if the network learned light on dark", path.display()));
     }
-    let fitted: Vec<Plane> = planes.iter().map(|plane| fit(plane, width, height)).collect();
+    let fitted: Vec<Plane> = planes.iter().map(|plane| fit::fit(plane, width, height, how)).collect();
     let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
     let values = pixels.flat_map(|(x, y)| fitted.iter().map(move |p| (p.at(x, y) / 255.0).clamp(0.0, 1.0)));
     Ok(rows(Samples::Floats(values.collect()), width * height * channels))
-}
-
-/// Scales a plane to fit into `width` by `height`, in the middle of black.
-fn fit(plane: &Plane, width: usize, height: usize) -> Plane {
-    let factor = (width as f64 / plane.width as f64).min(height as f64 / plane.height as f64);
-    let side = |length: usize, most: usize| ((length as f64 * factor).round() as usize).clamp(1, most);
-    let (w, h) = (side(plane.width, width), side(plane.height, height));
-    let small = if (w, h) == (plane.width, plane.height) {
-        plane.clone()
-    } else {
-        imresize(plane, w, h, factor, Rounding::None)
-    };
-    let (left, top) = ((width - w) / 2, (height - h) / 2);
-    Plane::from_fn(width, height, |x, y| {
-        let inside = (left..left + w).contains(&x) && (top..top + h).contains(&y);
-        if inside { small.at(x - left, y - top) } else { 0.0 }
-    })
 }
 
 fn rows(features: Samples, width: usize) -> Rows {
