@@ -95,12 +95,12 @@ fn prices_are_learned_as_they_come_and_predicted_in_their_units() {
     let answers: Vec<(u64, f64)> =
         reader.deserialize().map(|r| r.unwrap()).map(|(_, row, price): (String, u64, f64)| (row, price)).collect();
     assert_eq!(answers.len(), 100);
-    let mut worst = 0.0f64;
+    let mut off = 0.0f64;
     for (i, (line, price)) in answers.iter().enumerate() {
         assert_eq!(*line, i as u64 + 2, "the line of the file");
-        worst = worst.max((price / house(600 + i).price - 1.0).abs());
+        off += (price / house(600 + i).price - 1.0).abs() / answers.len() as f64;
     }
-    assert!(worst < 0.1, "{worst}");
+    assert!(off < 0.05, "a share of {off} on average");
     let House { area, year, district, .. } = house(600);
     fs::write(at.join("one.csv"), format!("district,year,country,area\n{district},{year},AT,{area:.1}\n")).unwrap();
     let one = json(run(at, "predict run/best.safetensors one.csv --json -q").expect(0));
@@ -225,4 +225,66 @@ fn what_cannot_be_learned_is_said_before_the_first_step() {
     ] {
         train("three", &format!("--set network.sizes=[2,3] --set {set} -q")).expect(2).says(&[key]);
     }
+}
+
+#[test]
+fn rows_beyond_the_budget_take_turns_and_go_on_bit_for_bit() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    // 1.2 MiB of features in two shards of one MiB at most, each for four steps.
+    let line = |k: usize| {
+        let cells: Vec<f64> = (0..40).map(|c| (1000.0 * noise(40 * k + c)).round() / 1000.0).collect();
+        let sum = cells[0] + 2.0 * cells[1] - cells[2];
+        format!("{},{sum:.3}", cells.iter().map(f64::to_string).collect::<Vec<_>>().join(","))
+    };
+    let names: Vec<String> = (0..40).map(|c| format!("c{c}")).collect();
+    let lines: Vec<String> = (0..9000).map(line).collect();
+    fs::write(at.join("wide.csv"), format!("{},y\n{}\n", names.join(","), lines.join("\n"))).unwrap();
+    let train = |out: &str, more: &str| {
+        let line = format!(
+            "train -o {out} --set batch=800 --set network.kind=mlp --set network.sizes=[40,1] --set data.kind=csv \
+             --set data.path=wide.csv --set data.classes=false --set data.budget_mib=1 --set validate.every=7 \
+             --set schedule.kind=constant --set optimizer.lr=0.02 {more}"
+        );
+        run(at, &line)
+    };
+    train("whole", "--set steps=240").expect(0).mentions(&["in 2 shards"]);
+    train("parts", "--set steps=21").expect(0);
+    run(at, "train -o parts --resume -q --set steps=240").expect(0);
+    let weights =
+        |out: &str| wgrad::train::Checkpoint::open(&at.join(out).join("checkpoint.safetensors")).unwrap().weights;
+    assert!(weights("whole") == weights("parts"));
+    let scores = json(run(at, "eval whole/best.safetensors --data wide.csv --json -q").expect(0));
+    assert!(scores["R2"].as_f64().unwrap() > 0.9, "{scores}");
+    let refused = train("small", "--set steps=60 --set batch=5000 -q").expect(2);
+    refused.says(&["data.budget_mib", "5000"]);
+}
+
+#[test]
+fn a_rare_class_comes_as_often_as_others_where_it_is_balanced() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    // Two classes that overlap, one of them twenty times rarer: alike by chance, the common one is the safer answer.
+    let line = |k: usize| {
+        let (rare, x) = (k % 20 == 0, 2.0 * noise(k) - 1.0);
+        format!("{:.4},{}", if rare { x + 0.8 } else { x }, if rare { "rare" } else { "common" })
+    };
+    let lines: Vec<String> = (0..2000).map(line).collect();
+    fs::write(at.join("t.csv"), format!("x,y\n{}\n", lines.join("\n"))).unwrap();
+    let recall = |out: &str, more: &str| {
+        let line = format!(
+            "train -o {out} -q --set steps=300 --set network.kind=mlp --set network.sizes=[1,8,2] --set data.kind=csv \
+             --set data.path=t.csv --set optimizer.lr=1e-2 {more}"
+        );
+        run(at, &line).expect(0);
+        let scores = json(run(at, &format!("eval {out}/checkpoint.safetensors --data t.csv --json -q")).expect(0));
+        scores["classes"][1]["recall"].as_f64().unwrap()
+    };
+    let (plain, balanced) = (recall("plain", ""), recall("balanced", "--set data.balanced=true"));
+    assert!(balanced > 0.7 && balanced > plain + 0.2, "{plain} {balanced}");
+    let weighed = recall("weighed", "--set data.class_weights=[1.0,20.0]");
+    assert!((weighed - balanced).abs() < 0.2, "{weighed} {balanced}");
+    let refused = "train -o none -q --set network.kind=mlp --set network.sizes=[1,8,2] --set data.kind=csv --set data.path=t.csv \
+                   --set data.class_weights=[1.0]";
+    run(at, refused).expect(2).says(&["data.class_weights", "2 classes"]);
 }
