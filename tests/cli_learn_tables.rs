@@ -266,7 +266,7 @@ fn a_rare_class_comes_as_often_as_others_where_it_is_balanced() {
     let at = folder.path();
     // Two classes that overlap, one of them twenty times rarer: alike by chance, the common one is the safer answer.
     let line = |k: usize| {
-        let (rare, x) = (k % 20 == 0, 2.0 * noise(k) - 1.0);
+        let (rare, x) = (k.is_multiple_of(20), 2.0 * noise(k) - 1.0);
         format!("{:.4},{}", if rare { x + 0.8 } else { x }, if rare { "rare" } else { "common" })
     };
     let lines: Vec<String> = (0..2000).map(line).collect();
