@@ -12,11 +12,57 @@ pub fn limit() -> u64 {
         let mut system = sysinfo::System::new();
         system.refresh_memory();
         let group = system.cgroup_limits().map(|group| group.total_memory);
-        let stated = std::env::var("WGRAD_MEMORY").ok().and_then(|text| text.trim().parse::<u64>().ok());
-        let known = [Some(system.total_memory()), group, stated.map(|mib| mib.saturating_mul(1 << 20))];
+        let known = [Some(system.total_memory()), group, stated()];
         // A system that does not tell says 0.
         known.into_iter().flatten().filter(|&bytes| bytes > 0).min().unwrap_or(u64::MAX)
     })
+}
+
+/// Bytes that this process can take beside what it has, at this moment: what is free of the machine's memory, of its
+/// control group's, of its address space (`ulimit -v`), and of what `WGRAD_MEMORY` states, whichever is least.
+pub fn room() -> u64 {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let free = Some(system.available_memory()).filter(|&bytes| bytes > 0);
+    let group = system.cgroup_limits().map(|group| group.free_memory);
+    let used = used().unwrap_or_default();
+    let stated = stated().map(|bytes| bytes.saturating_sub(used.resident));
+    let space = address_space().map(|bytes| bytes.saturating_sub(used.mapped));
+    [free, group, stated, space].into_iter().flatten().min().unwrap_or(u64::MAX)
+}
+
+/// Bytes of address space that this process may have in all (`ulimit -v`), where that is limited.
+pub fn address_space() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+        let (soft, _) = getrlimit(Resource::RLIMIT_AS).ok()?;
+        (soft != RLIM_INFINITY).then_some(soft)
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+fn stated() -> Option<u64> {
+    let text = std::env::var("WGRAD_MEMORY").ok()?;
+    text.trim().parse::<u64>().ok().map(|mib| mib.saturating_mul(1 << 20))
+}
+
+/// Bytes of this process.
+#[derive(Default)]
+struct Used {
+    mapped: u64,
+    resident: u64,
+}
+
+/// As Linux tells it; elsewhere no limit is set against it.
+fn used() -> Option<Used> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib << 10)
+    };
+    Some(Used { mapped: field("VmSize:")?, resident: field("VmRSS:")? })
 }
 
 /// Refuses what needs more than there is.
@@ -37,7 +83,24 @@ pub(crate) fn check(need: u64, have: u64) -> Result<()> {
 pub(crate) const REMEDY: &str = "lower the batch, the patch size or the network's width";
 
 /// `1.5 GiB`
-fn human(bytes: u64) -> String {
+pub fn human(bytes: u64) -> String {
     let mib = bytes as f64 / f64::from(1 << 20);
     if mib < 1024.0 { format!("{mib:.1} MiB") } else { format!("{:.1} GiB", mib / 1024.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_shrinks_by_what_is_taken() {
+        assert!(room() > 0 && room() <= limit());
+        if let Some(before) = used() {
+            let taken = std::hint::black_box(vec![1u8; 64 << 20]);
+            let after = used().unwrap();
+            assert!(after.resident >= before.resident + (48 << 20), "{} of {}", before.resident, after.resident);
+            assert!(after.mapped >= after.resident);
+            drop(taken);
+        }
+    }
 }

@@ -100,6 +100,22 @@ impl Bitmap {
         Some(Bitmap { width, height, colours, alpha, samples, metadata: Metadata::default(), warnings })
     }
 
+    /// The piece of at most `width` by `height` pixels in its middle, without metadata.
+    pub fn middle(&self, width: usize, height: usize) -> Bitmap {
+        let (width, height) = (width.min(self.width), height.min(self.height));
+        let (x, y, channels) = ((self.width - width) / 2, (self.height - height) / 2, self.channels());
+        fn rows<T: Copy>(samples: &[T], first: usize, row: usize, part: usize, count: usize) -> Vec<T> {
+            (0..count).flat_map(|y| &samples[first + y * row..][..part]).copied().collect()
+        }
+        let (first, row, part) = ((y * self.width + x) * channels, self.width * channels, width * channels);
+        let samples = match &self.samples {
+            Samples::Eight(samples) => Samples::Eight(rows(samples, first, row, part, height)),
+            Samples::Sixteen(samples) => Samples::Sixteen(rows(samples, first, row, part, height)),
+        };
+        let (colours, alpha) = (self.colours, self.alpha);
+        Bitmap { width, height, colours, alpha, samples, icc: None, exif: None, warnings: Vec::new() }
+    }
+
     /// Samples per pixel.
     pub fn channels(&self) -> usize {
         self.colours + usize::from(self.alpha)

@@ -35,7 +35,7 @@ pub mod tiles;
 mod writers;
 
 pub use bitmap::{Bitmap, Pixels, Samples};
-pub use decode::{DecodeOptions, Kind, kind};
+pub use decode::{DecodeOptions, Kind, Outline, kind};
 pub use encode::{Compression, DEFAULT_QUALITY, EncodeOptions, Header, encode};
 pub use format::Format;
 pub use metadata::{ColourChunk, Density, Length, Metadata};

@@ -71,6 +71,8 @@ pub struct Plan {
     pub tile: [usize; 2],
     /// Tiles of all passes, opacity's not counted.
     pub tiles: usize,
+    /// Input pixels that networks compute in all passes, those in overlaps as often as they are computed.
+    pub pixels: u64,
     /// Bytes that the device needs for a tile, weights included.
     pub tile_bytes: u64,
     /// Bytes of rows that wait between stages, at most, opacity's included.
@@ -147,8 +149,9 @@ impl Upscaler {
         let scales: Vec<usize> = self.engines.iter().map(|engine| engine.scale).collect();
         let slack = 0.5 / from[0].min(from[1]) as f64;
         let engines = size::passes(&scales, if factor > 1.0 { (factor - slack).max(1.0 + 1e-6) } else { 1.0 })?;
+        let (passes, none) = (Vec::new(), Vec::new());
         let mut plan =
-            Plan { size, passes: Vec::new(), tile: from, tiles: 0, tile_bytes: 0, row_bytes: 0, engines: Vec::new() };
+            Plan { size, passes, tile: from, tiles: 0, pixels: 0, tile_bytes: 0, row_bytes: 0, engines: none };
         let (mut at, planes) = (from, self.engines[0].channels as u64);
         for (pass, &index) in engines.iter().enumerate() {
             let engine = &self.engines[index];
@@ -158,6 +161,7 @@ impl Upscaler {
                 plan.tile = [grid.width, grid.height];
             }
             plan.tiles += grid.count();
+            plan.pixels += (grid.count() * grid.width * grid.height) as u64;
             plan.tile_bytes = plan.tile_bytes.max(engine.bytes(&grid)?);
             at = at.map(|side| side * engine.scale);
             // Rows that a pass reads, and what it makes of them: one that is made, one that is used.

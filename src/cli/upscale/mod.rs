@@ -1,7 +1,10 @@
 //! `wgrad upscale`: pictures in, larger pictures out.
 
+mod dry_run;
+mod estimate;
 mod memory;
 mod plan;
+mod survey;
 mod work;
 
 use std::path::PathBuf;
@@ -10,6 +13,9 @@ use wgrad::image::{Compression, DEFAULT_QUALITY, DecodeOptions, Format};
 use wgrad::upscale::{LARGEST, Size, UpscaleOptions, Upscaler};
 use wgrad::{Error, Result};
 
+use self::memory::Budget;
+use self::survey::Survey;
+use self::work::Before;
 use super::console::Console;
 use super::{Common, Outcome, interrupt, model};
 
@@ -54,6 +60,10 @@ pub struct Arguments {
     /// Memory that the whole program may take for a picture, MiB; a picture that takes more is refused before the work
     #[arg(long, value_name = "MIB")]
     max_memory: Option<u64>,
+    /// Say what would be made, with its size, tiles, memory and an estimate of the time, and write nothing. Pictures are read, and
+    /// a piece of one of each kind is enlarged to measure the time
+    #[arg(long)]
+    dry_run: bool,
     /// Average over eight flips and rotations: slightly better, eight times slower
     #[arg(long)]
     ensemble: bool,
@@ -147,14 +157,46 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     if plan.jobs.is_empty() {
         return Ok(if plan.refused.is_empty() { Outcome::Done } else { Outcome::Partly });
     }
-    plan::check_folders(&plan.jobs, arguments.out.as_deref())?;
+    match arguments.dry_run {
+        true => plan::try_folders(&plan.jobs)?,
+        false => plan::check_folders(&plan.jobs, arguments.out.as_deref())?,
+    }
+    // Before anything is begun, and once drivers have taken theirs.
+    Budget::new(arguments.max_memory())?;
+    threads()?;
     let device = console.device(common)?;
+    let budget = Budget::new(arguments.max_memory())?;
     let tile = UpscaleOptions::default().max_memory;
     // The rest is for rows that wait, and the picture.
-    let max_memory = arguments.max_memory().map_or(tile, |most| tile.min(most / 8));
+    let max_memory = tile.min(budget.all() / 8);
     let options = UpscaleOptions { tile: arguments.tile.0, max_memory, ensemble: arguments.ensemble };
     let upscaler = Upscaler::with_networks(&device, &checkpoints, &options)?;
     console.note(&work::settings(&name, &upscaler));
     interrupt::listen("stopping; Ctrl-C again stops at once", console);
-    work::work(&arguments, &plan, upscaler, console)
+    let (max_pixels, first_frame) = (arguments.max_pixels, arguments.first_frame);
+    let decode = DecodeOptions { max_pixels, first_frame, ..DecodeOptions::default() };
+    let survey = Survey { decode, size: arguments.size(), budget: &budget };
+    let (prospects, refused) = survey.all(&upscaler, plan.jobs);
+    for (input, error) in &refused {
+        work::failed(console, input, error);
+    }
+    let before = Before { refused: plan.refused.len() + refused.len(), skipped: plan.skipped };
+    match arguments.dry_run {
+        true => dry_run::list(&arguments, &survey, &prospects, before, upscaler, console),
+        false => work::work(&arguments, &survey, &prospects, before, upscaler, console),
+    }
+}
+
+/// Starts the threads that arithmetic runs on.
+///
+/// # Errors
+/// When the system gives none; later that would be a panic.
+fn threads() -> Result<()> {
+    let started = rayon::ThreadPoolBuilder::new().build_global();
+    // Started before is as good.
+    let none = |e: rayon::ThreadPoolBuildError| std::error::Error::source(&e).map(|e| e.to_string());
+    match started.err().and_then(none) {
+        Some(why) => Err(Error::execution("threads for arithmetic", why)),
+        None => Ok(()),
+    }
 }

@@ -212,11 +212,8 @@ fn format(arguments: &Arguments, from: Option<&Path>, to: &Place) -> Result<Form
     }
 }
 
-/// Makes the folders that outputs go to, and tries whether they can be written.
-///
-/// # Errors
-/// Naming the folder.
-pub fn check_folders(jobs: &[Job], out: Option<&Path>) -> Result<()> {
+/// The folders that outputs go to.
+fn folders(jobs: &[Job]) -> BTreeSet<&Path> {
     let mut folders = BTreeSet::new();
     for job in jobs {
         if let Place::File(to) = &job.to {
@@ -224,7 +221,34 @@ pub fn check_folders(jobs: &[Job], out: Option<&Path>) -> Result<()> {
             folders.insert(parent);
         }
     }
-    for folder in folders {
+    folders
+}
+
+/// Tries whether outputs' folders are there and can be written, or made, as far as can be told without writing.
+///
+/// # Errors
+/// Naming the folder.
+pub fn try_folders(jobs: &[Job]) -> Result<()> {
+    for folder in folders(jobs) {
+        // Of one that is not there yet, the nearest that is.
+        let there = folder.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
+        let metadata = there.metadata().map_err(|e| Error::io(folder, e))?;
+        let why = match () {
+            () if !metadata.is_dir() => std::io::ErrorKind::NotADirectory,
+            () if metadata.permissions().readonly() => std::io::ErrorKind::PermissionDenied,
+            () => continue,
+        };
+        return Err(Error::io(folder, why.into()));
+    }
+    Ok(())
+}
+
+/// Makes the folders that outputs go to, and tries whether they can be written.
+///
+/// # Errors
+/// Naming the folder.
+pub fn check_folders(jobs: &[Job], out: Option<&Path>) -> Result<()> {
+    for folder in folders(jobs) {
         if out.is_some() {
             std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
         }

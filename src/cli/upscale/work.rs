@@ -6,12 +6,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use wgrad::image::{self, Bitmap, DecodeOptions, EncodeOptions, Header, SaveOptions};
-use wgrad::upscale::{Enlarged, Fallback, Plan as Planned, Size, Upscaler};
+use wgrad::image::{self, Bitmap, EncodeOptions, Header, SaveOptions};
+use wgrad::upscale::{Enlarged, Fallback, Upscaler};
 use wgrad::{Error, Result};
 
-use super::plan::{Job, Place, Plan};
-use super::{Arguments, memory};
+use super::Arguments;
+use super::memory::Share;
+use super::plan::{Job, Place};
+use super::survey::{Prospect, Survey};
 use crate::cli::console::{Console, Mode};
 use crate::cli::{Outcome, interrupt, output};
 
@@ -40,6 +42,7 @@ struct Written<'a> {
     job: &'a Job,
     rows: Enlarged<Bitmap>,
     begun: Instant,
+    share: Share<'a>,
 }
 
 /// What became of a picture.
@@ -56,62 +59,79 @@ struct Report {
     seconds: f64,
 }
 
-/// Enlarges every picture of a plan; one that fails does not stop the others. Neighbours overlap: one is read, one is
-/// at the networks and one is encoded and written at the same time.
+/// What became of inputs before the work.
+#[derive(Clone, Copy)]
+pub struct Before {
+    /// How many were refused.
+    pub refused: usize,
+    /// How many were left out because their output exists.
+    pub skipped: usize,
+}
+
+/// Enlarges every picture; one that fails does not stop the others. Neighbours overlap, as far as memory allows: one is
+/// read, one is at the networks and one is encoded and written at the same time.
 ///
 /// # Errors
-/// When standard output is closed.
-pub fn work(arguments: &Arguments, plan: &Plan, mut upscaler: Upscaler, console: &Console) -> Result<Outcome> {
-    let decode = DecodeOptions {
-        max_pixels: arguments.max_pixels,
-        first_frame: arguments.first_frame,
-        ..DecodeOptions::default()
-    };
-    let mut tally = Tally { console, written: 0, failures: plan.refused.len() };
+/// When standard output is closed, or the system gives no threads.
+pub fn work(
+    arguments: &Arguments,
+    survey: &Survey,
+    prospects: &[Prospect],
+    Before { refused, skipped }: Before,
+    mut upscaler: Upscaler,
+    console: &Console,
+) -> Result<Outcome> {
+    let mut tally = Tally { console, written: 0, failures: refused };
     // Of no capacity: one picture is ready while one is enlarged, and no more take memory.
     let (sender, receiver) = mpsc::sync_channel(0);
     // Of one: the networks go on to the next picture while the last bands of one are encoded.
     let (finisher, unfinished) = mpsc::sync_channel::<Written>(1);
     let (finished, done) = mpsc::channel();
-    let (jobs, size) = (&plan.jobs, arguments.size());
     std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for job in jobs {
-                if sender.send(read(job, &decode)).is_err() {
+        let reader = move || {
+            for Prospect { job, bytes } in prospects {
+                let share = survey.budget.take(*bytes);
+                if sender.send((survey.read(job), share)).is_err() {
                     return;
                 }
             }
-        });
-        scope.spawn(move || {
-            for Written { job, rows, begun } in unfinished {
+        };
+        let writer = move || {
+            for Written { job, rows, begun, share } in unfinished {
                 let result = write(arguments, job, rows, begun);
+                drop(share);
                 if finished.send(Done { job, result }).is_err() {
                     return;
                 }
             }
-        });
+        };
         // Dropped at the end of this scope's body, which lets the others go.
         let (receiver, finisher) = (receiver, finisher);
-        let mut fell_back = false;
-        for (at, job) in jobs.iter().enumerate() {
+        let none = |error| Error::execution("reading and writing beside the networks", format!("no thread: {error}"));
+        std::thread::Builder::new().spawn_scoped(scope, reader).map_err(none)?;
+        std::thread::Builder::new().spawn_scoped(scope, writer).map_err(none)?;
+        let mut said = Vec::new();
+        for (at, Prospect { job, .. }) in prospects.iter().enumerate() {
             if interrupt::STOP.requested() {
                 break;
             }
-            let bitmap = receiver.recv().expect("the reader sends a picture per job");
+            let (bitmap, mut share) = receiver.recv().expect("the reader sends a picture per job");
             let begun = Instant::now();
             let ready = bitmap.and_then(|bitmap| {
-                let plan = admit(&upscaler, &bitmap, size, job, arguments)?;
+                let plan = survey.admit(&upscaler, &bitmap, job, &mut share)?;
                 let (work, rows) = upscaler.begin(bitmap, &plan)?;
-                Ok((work, Written { job, rows, begun }))
+                Ok((work, Written { job, rows, begun, share }))
             });
             match ready {
                 Ok((work, rows)) => {
                     // The finisher ends when this side does.
                     let _ = finisher.send(rows);
-                    let mut progress = Progress { console, job, at, count: jobs.len(), reported: begun };
+                    let mut progress = Progress { console, job, at, count: prospects.len(), reported: begun };
                     let fallbacks = upscaler.run(work, &mut |done, all| progress.tile(done, all));
-                    if let (Some(last), false) = (fallbacks.last(), fell_back) {
-                        fell_back = true;
+                    // The last is what the others led to; each kind is said once, whatever the number of tiles and pictures.
+                    let last = fallbacks.last().filter(|last| !said.contains(&std::mem::discriminant(*last)));
+                    if let Some(last) = last {
+                        said.push(std::mem::discriminant(last));
                         console.note(&fallback(last));
                     }
                 }
@@ -125,9 +145,8 @@ pub fn work(arguments: &Arguments, plan: &Plan, mut upscaler: Upscaler, console:
         Ok(())
     })?;
     let Tally { written, failures, .. } = tally;
-    let skipped = plan.skipped;
     console.event("done", json!({ "written": written, "failed": failures, "skipped": skipped }));
-    let all = jobs.len() + plan.refused.len();
+    let all = prospects.len() + refused;
     if interrupt::STOP.requested() && written + failures < all {
         console.line(&format!("interrupted: {written} written, {failures} failed"));
         return Ok(Outcome::Interrupted);
@@ -146,30 +165,6 @@ fn fallback(last: &Fallback) -> String {
             format!("the device failed on a tile of {width}x{height} ({error}): goes on with smaller tiles")
         }
         Fallback::Cpu { from, error } => format!("{from} failed on a tile ({error}): the CPU goes on"),
-    }
-}
-
-/// How a picture is enlarged, if its output can be made.
-fn admit(
-    upscaler: &Upscaler,
-    bitmap: &Bitmap,
-    size: Option<Size>,
-    job: &Job,
-    arguments: &Arguments,
-) -> Result<Planned> {
-    let name = job.from.path();
-    let named = |error: Error| Error::input(format!("{}: {error}", name.display()));
-    let plan = upscaler.plan([bitmap.width, bitmap.height], size).map_err(named)?;
-    let [width, height] = plan.size;
-    Header { width, height, ..bitmap.header() }.check(job.format, &name)?;
-    memory::check(&plan, bitmap, job.format, arguments.max_memory()).map_err(named)?;
-    Ok(plan)
-}
-
-fn read(job: &Job, options: &DecodeOptions) -> Result<Bitmap> {
-    match &job.from {
-        Place::File(path) => Bitmap::open_with(path, options),
-        Place::Stream => Bitmap::read_with(std::io::stdin().lock(), "standard input", options),
     }
 }
 

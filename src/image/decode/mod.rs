@@ -6,6 +6,7 @@
 
 mod jpeg;
 mod kind;
+mod outline;
 mod source;
 mod supervise;
 mod tiff;
@@ -17,6 +18,7 @@ use ::image::metadata::Orientation;
 use ::image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageFormat, Limits};
 use kind::READ;
 pub use kind::{Kind, kind};
+pub use outline::Outline;
 use std::io::{Cursor, Read};
 use std::path::Path;
 use supervise::{patience, supervise};
@@ -138,6 +140,10 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Bitmap, Message> {
         Kind::Foreign(name, remedy) => return Err(format!("{name} pictures are not read: {remedy}")),
         Kind::Unknown => return Err(format!("not a picture of a known format ({READ})")),
     };
+    // Damaged headers are left to the decoder to tell.
+    if let Some(outline) = Outline::of(bytes, format, options)? {
+        outline.check_memory()?;
+    }
     let decoded = match format {
         ImageFormat::Tiff => tiff::decode(bytes, options)?,
         format => decode_other(format, bytes, options)?,
