@@ -58,7 +58,10 @@ fn what_it_says_is_what_a_run_does() {
         assert!(event["memory"].as_u64().unwrap() > 1 << 20 && event["seconds"].as_f64().unwrap() > 0.0, "{event}");
     }
     let done = dry.last().unwrap();
-    assert_eq!((done["planned"].as_u64(), done["failed"].as_u64(), done["written"].as_u64()), (Some(4), Some(3), Some(0)));
+    assert_eq!(
+        (done["planned"].as_u64(), done["failed"].as_u64(), done["written"].as_u64()),
+        (Some(4), Some(3), Some(0))
+    );
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn limited(folder: &Path, mib: u64, arguments: &[&str]) -> (Option<i32>, String)
 fn a_batch_under_a_limit_of_address_space_never_aborts() {
     let folder = tempdir().unwrap();
     enlarger(folder.path());
-    let sizes = [("a.png", 64, 64), ("b.jpg", 6000, 4000), ("c.png", 900, 700), ("d.bmp", 3000, 2000), ("e.tif", 64, 64)];
+    let sizes =
+        [("a.png", 64, 64), ("b.jpg", 6000, 4000), ("c.png", 900, 700), ("d.bmp", 3000, 2000), ("e.tif", 64, 64)];
     for (name, width, height) in sizes {
         picture(&folder.path().join("in").join(name), width, height);
     }

@@ -113,7 +113,7 @@ impl Bitmap {
             Samples::Sixteen(samples) => Samples::Sixteen(rows(samples, first, row, part, height)),
         };
         let (colours, alpha) = (self.colours, self.alpha);
-        Bitmap { width, height, colours, alpha, samples, icc: None, exif: None, warnings: Vec::new() }
+        Bitmap { width, height, colours, alpha, samples, metadata: Metadata::default(), warnings: Vec::new() }
     }
 
     /// Samples per pixel.

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::time::{Duration, Instant};
 
-use wgrad::image::{self, Bitmap, EncodeOptions, Format, Header};
+use wgrad::image::{self, Bitmap, EncodeOptions, Format, Header, Metadata};
 use wgrad::upscale::{Plan, Size, Upscaler};
 use wgrad::{Error, Result};
 
@@ -94,7 +94,8 @@ impl<'a> Estimator<'a> {
             let encoded = move || {
                 let source = rows.picture();
                 let (colours, alpha, depth) = (source.colours, source.alpha, source.depth());
-                let header = Header { width, height, colours, alpha, depth, icc: None, exif: None };
+                let metadata = Metadata::default();
+                let header = Header { width, height, colours, alpha, depth, metadata: &metadata };
                 image::encode(&header, format, &encode, &mut rows, Cursor::new(Vec::new()), "a piece".as_ref())
             };
             let none = |error| Error::execution("encoding beside the networks", format!("no thread: {error}"));

@@ -66,7 +66,9 @@ impl Budget {
         let room = memory::room();
         if room < LEAST {
             let (room, least) = (mib(room), mib(LEAST));
-            let why = format!("{room} MiB are free, and the program needs {least} MiB more: raise `ulimit -v`, or close others");
+            let why = format!(
+                "{room} MiB are free, and the program needs {least} MiB more: raise `ulimit -v`, or close others"
+            );
             return Err(Error::execution("memory", why));
         }
         let room = room - THREADS;
@@ -89,7 +91,9 @@ impl Budget {
             return Ok(());
         }
         let what = match self.stated {
-            Some(most) => format!("takes {} MiB, more than --max-memory {}: allow more, or", mib(whole(bytes)), mib(most)),
+            Some(most) => {
+                format!("takes {} MiB, more than --max-memory {}: allow more, or", mib(whole(bytes)), mib(most))
+            }
             None => format!("takes {} MiB, and {} MiB are free:", mib(bytes), mib(self.all)),
         };
         Err(Error::input(format!("{width}x{height} {what} take smaller tiles (--tile) or a smaller size")))

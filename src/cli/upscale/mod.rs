@@ -1,5 +1,6 @@
 //! `wgrad upscale`: pictures in, larger pictures out.
 
+mod compare;
 mod dry_run;
 mod estimate;
 mod memory;
@@ -13,9 +14,10 @@ use wgrad::image::{Compression, DEFAULT_QUALITY, DecodeOptions, Format};
 use wgrad::upscale::{LARGEST, Size, UpscaleOptions, Upscaler};
 use wgrad::{Error, Result};
 
+use self::compare::Comparison;
 use self::memory::Budget;
 use self::survey::Survey;
-use self::work::Before;
+use self::work::{Before, Pictures};
 use super::console::Console;
 use super::{Common, Outcome, interrupt, model};
 
@@ -60,6 +62,9 @@ pub struct Arguments {
     /// Memory that the whole program may take for a picture, MiB; a picture that takes more is refused before the work
     #[arg(long, value_name = "MIB")]
     max_memory: Option<u64>,
+    /// Make a page of the pictures before and after, with a slider between them, that needs no network
+    #[arg(long, value_name = "FILE.html")]
+    compare: Option<PathBuf>,
     /// Say what would be made, with its size, tiles, memory and an estimate of the time, and write nothing. Pictures are read, and
     /// a piece of one of each kind is enlarged to measure the time
     #[arg(long)]
@@ -157,9 +162,12 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     if plan.jobs.is_empty() {
         return Ok(if plan.refused.is_empty() { Outcome::Done } else { Outcome::Partly });
     }
+    if let Some(page) = &arguments.compare {
+        Comparison::check(page, &plan.jobs, arguments.overwrite)?;
+    }
     match arguments.dry_run {
-        true => plan::try_folders(&plan.jobs)?,
-        false => plan::check_folders(&plan.jobs, arguments.out.as_deref())?,
+        true => plan::try_folders(&plan.jobs, arguments.compare.as_deref())?,
+        false => plan::check_folders(&plan.jobs, &arguments)?,
     }
     // Before anything is begun, and once drivers have taken theirs.
     Budget::new(arguments.max_memory())?;
@@ -171,11 +179,14 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     let max_memory = tile.min(budget.all() / 8);
     let options = UpscaleOptions { tile: arguments.tile.0, max_memory, ensemble: arguments.ensemble };
     let upscaler = Upscaler::with_networks(&device, &checkpoints, &options)?;
-    console.note(&work::settings(&name, &upscaler));
+    let settings = work::settings(&name, &upscaler);
+    console.note(&settings);
     interrupt::listen("stopping; Ctrl-C again stops at once", console);
     let (max_pixels, first_frame) = (arguments.max_pixels, arguments.first_frame);
     let decode = DecodeOptions { max_pixels, first_frame, ..DecodeOptions::default() };
-    let survey = Survey { decode, size: arguments.size(), budget: &budget };
+    let comparison = arguments.compare.as_deref().map(|page| Comparison::new(page, plan.jobs.len(), settings));
+    let beside = comparison.as_ref().map_or(0, Comparison::bytes);
+    let survey = Survey { decode, size: arguments.size(), budget: &budget, beside };
     let (prospects, refused) = survey.all(&upscaler, plan.jobs);
     for (input, error) in &refused {
         work::failed(console, input, error);
@@ -183,7 +194,10 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     let before = Before { refused: plan.refused.len() + refused.len(), skipped: plan.skipped };
     match arguments.dry_run {
         true => dry_run::list(&arguments, &survey, &prospects, before, upscaler, console),
-        false => work::work(&arguments, &survey, &prospects, before, upscaler, console),
+        false => {
+            let pictures = Pictures { arguments: &arguments, survey: &survey, comparison: comparison.as_ref() };
+            pictures.work(&prospects, before, upscaler, console)
+        }
     }
 }
 

@@ -141,7 +141,7 @@ fn finish(arguments: &Arguments, found: Vec<(Job, bool)>, plan: &mut Plan) {
 }
 
 /// One path for a file, however it was written: that of its folder, as far as it exists, and its name.
-fn unique(path: &Path) -> PathBuf {
+pub fn unique(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     path.file_name().map_or(folder.clone(), |name| folder.join(name))
@@ -212,24 +212,22 @@ fn format(arguments: &Arguments, from: Option<&Path>, to: &Place) -> Result<Form
     }
 }
 
-/// The folders that outputs go to.
-fn folders(jobs: &[Job]) -> BTreeSet<&Path> {
-    let mut folders = BTreeSet::new();
-    for job in jobs {
-        if let Place::File(to) = &job.to {
-            let parent = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            folders.insert(parent);
-        }
-    }
-    folders
+/// The folders that outputs and a page go to.
+fn folders<'a>(jobs: &'a [Job], page: Option<&'a Path>) -> BTreeSet<&'a Path> {
+    let outputs = jobs.iter().filter_map(|job| match &job.to {
+        Place::File(to) => Some(to.as_path()),
+        Place::Stream => None,
+    });
+    let folder = |file: &'a Path| file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    outputs.chain(page).map(folder).collect()
 }
 
 /// Tries whether outputs' folders are there and can be written, or made, as far as can be told without writing.
 ///
 /// # Errors
 /// Naming the folder.
-pub fn try_folders(jobs: &[Job]) -> Result<()> {
-    for folder in folders(jobs) {
+pub fn try_folders(jobs: &[Job], page: Option<&Path>) -> Result<()> {
+    for folder in folders(jobs, page) {
         // Of one that is not there yet, the nearest that is.
         let there = folder.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
         let metadata = there.metadata().map_err(|e| Error::io(folder, e))?;
@@ -247,9 +245,10 @@ pub fn try_folders(jobs: &[Job]) -> Result<()> {
 ///
 /// # Errors
 /// Naming the folder.
-pub fn check_folders(jobs: &[Job], out: Option<&Path>) -> Result<()> {
-    for folder in folders(jobs) {
-        if out.is_some() {
+pub fn check_folders(jobs: &[Job], arguments: &Arguments) -> Result<()> {
+    let page = arguments.compare.as_deref();
+    for folder in folders(jobs, page) {
+        if arguments.out.is_some() || page.is_some_and(|page| page.parent() == Some(folder)) {
             std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
         }
         tempfile::Builder::new().prefix(".wgrad-").tempfile_in(folder).map_err(|e| Error::io(folder, e))?;

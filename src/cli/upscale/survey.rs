@@ -25,6 +25,8 @@ pub struct Survey<'a> {
     pub size: Option<Size>,
     /// The memory that they share.
     pub budget: &'a Budget,
+    /// Bytes that each takes beside being enlarged and written.
+    pub beside: u64,
 }
 
 /// Pictures that may begin, and those that cannot with the reason.
@@ -47,7 +49,7 @@ impl Survey<'_> {
         let Place::File(path) = &job.from else { return Ok(u64::MAX) };
         let Some(outline) = Outline::open(path, &self.decode)? else { return Ok(u64::MAX) };
         let plan = self.plan(upscaler, [outline.width, outline.height], job)?;
-        let bytes = memory::picture(&outline, &plan, job.format);
+        let bytes = memory::picture(&outline, &plan, job.format) + self.beside;
         self.budget.check(bytes, plan.size).map_err(|error| named(job, &error))?;
         Ok(bytes)
     }
@@ -64,7 +66,8 @@ impl Survey<'_> {
     /// When it is another than its header said, or had none, and cannot be made.
     pub fn admit(&self, upscaler: &Upscaler, bitmap: &Bitmap, job: &Job, share: &mut Share) -> Result<Plan> {
         let plan = self.plan(upscaler, [bitmap.width, bitmap.height], job)?;
-        let bytes = memory::decoded(bitmap) + memory::enlarging(&plan, bitmap.channels(), job.format);
+        let enlarging = memory::enlarging(&plan, bitmap.channels(), job.format);
+        let bytes = memory::decoded(bitmap) + enlarging + self.beside;
         self.budget.check(bytes, plan.size).map_err(|error| named(job, &error))?;
         if share.bytes() < bytes {
             return Err(named(job, &Error::input("the file was changed meanwhile: try again")));

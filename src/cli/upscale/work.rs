@@ -6,11 +6,12 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use wgrad::image::{self, Bitmap, EncodeOptions, Header, SaveOptions};
+use wgrad::image::{self, Bitmap, EncodeOptions, Header, Rows, SaveOptions};
 use wgrad::upscale::{Enlarged, Fallback, Upscaler};
 use wgrad::{Error, Result};
 
 use super::Arguments;
+use super::compare::{Comparison, Figure, Part, Watched};
 use super::memory::Share;
 use super::plan::{Job, Place};
 use super::survey::{Prospect, Survey};
@@ -43,6 +44,8 @@ struct Written<'a> {
     rows: Enlarged<Bitmap>,
     begun: Instant,
     share: Share<'a>,
+    /// The part of it that a page shows.
+    part: Option<Part>,
 }
 
 /// What became of a picture.
@@ -57,6 +60,7 @@ struct Report {
     to: [usize; 2],
     warnings: Vec<String>,
     seconds: f64,
+    figure: Option<Figure>,
 }
 
 /// What became of inputs before the work.
@@ -68,94 +72,120 @@ pub struct Before {
     pub skipped: usize,
 }
 
-/// Enlarges every picture; one that fails does not stop the others. Neighbours overlap, as far as memory allows: one is
-/// read, one is at the networks and one is encoded and written at the same time.
-///
-/// # Errors
-/// When standard output is closed, or the system gives no threads.
-pub fn work(
-    arguments: &Arguments,
-    survey: &Survey,
-    prospects: &[Prospect],
-    Before { refused, skipped }: Before,
-    mut upscaler: Upscaler,
-    console: &Console,
-) -> Result<Outcome> {
-    let mut tally = Tally { console, written: 0, failures: refused };
-    // Of no capacity: one picture is ready while one is enlarged, and no more take memory.
-    let (sender, receiver) = mpsc::sync_channel(0);
-    // Of one: the networks go on to the next picture while the last bands of one are encoded.
-    let (finisher, unfinished) = mpsc::sync_channel::<Written>(1);
-    let (finished, done) = mpsc::channel();
-    std::thread::scope(|scope| {
-        let reader = move || {
-            for Prospect { job, bytes } in prospects {
-                let share = survey.budget.take(*bytes);
-                if sender.send((survey.read(job), share)).is_err() {
-                    return;
-                }
-            }
-        };
-        let writer = move || {
-            for Written { job, rows, begun, share } in unfinished {
-                let result = write(arguments, job, rows, begun);
-                drop(share);
-                if finished.send(Done { job, result }).is_err() {
-                    return;
-                }
-            }
-        };
-        // Dropped at the end of this scope's body, which lets the others go.
-        let (receiver, finisher) = (receiver, finisher);
-        let none = |error| Error::execution("reading and writing beside the networks", format!("no thread: {error}"));
-        std::thread::Builder::new().spawn_scoped(scope, reader).map_err(none)?;
-        std::thread::Builder::new().spawn_scoped(scope, writer).map_err(none)?;
-        let mut said = Vec::new();
-        for (at, Prospect { job, .. }) in prospects.iter().enumerate() {
-            if interrupt::STOP.requested() {
-                break;
-            }
-            let (bitmap, mut share) = receiver.recv().expect("the reader sends a picture per job");
-            let begun = Instant::now();
-            let ready = bitmap.and_then(|bitmap| {
-                let plan = survey.admit(&upscaler, &bitmap, job, &mut share)?;
-                let (work, rows) = upscaler.begin(bitmap, &plan)?;
-                Ok((work, Written { job, rows, begun, share }))
-            });
-            match ready {
-                Ok((work, rows)) => {
-                    // The finisher ends when this side does.
-                    let _ = finisher.send(rows);
-                    let mut progress = Progress { console, job, at, count: prospects.len(), reported: begun };
-                    let fallbacks = upscaler.run(work, &mut |done, all| progress.tile(done, all));
-                    // The last is what the others led to; each kind is said once, whatever the number of tiles and pictures.
-                    let last = fallbacks.last().filter(|last| !said.contains(&std::mem::discriminant(*last)));
-                    if let Some(last) = last {
-                        said.push(std::mem::discriminant(last));
-                        console.note(&fallback(last));
+/// How pictures are made.
+#[derive(Clone, Copy)]
+pub struct Pictures<'a> {
+    pub arguments: &'a Arguments,
+    pub survey: &'a Survey<'a>,
+    /// The page that shows them.
+    pub comparison: Option<&'a Comparison<'a>>,
+}
+
+impl Pictures<'_> {
+    /// Enlarges every picture; one that fails does not stop the others. Neighbours overlap, as far as memory allows: one is
+    /// read, one is at the networks and one is encoded and written at the same time.
+    ///
+    /// # Errors
+    /// When standard output is closed, or the system gives no threads.
+    pub fn work(
+        &self,
+        prospects: &[Prospect],
+        Before { refused, skipped }: Before,
+        mut upscaler: Upscaler,
+        console: &Console,
+    ) -> Result<Outcome> {
+        let Pictures { arguments, survey, comparison } = *self;
+        let mut tally = Tally { console, written: 0, failures: refused, figures: Vec::new() };
+        // Of no capacity: one picture is ready while one is enlarged, and no more take memory.
+        let (sender, receiver) = mpsc::sync_channel(0);
+        // Of one: the networks go on to the next picture while the last bands of one are encoded.
+        let (finisher, unfinished) = mpsc::sync_channel::<Written>(1);
+        let (finished, done) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let reader = move || {
+                for Prospect { job, bytes } in prospects {
+                    let share = survey.budget.take(*bytes);
+                    if sender.send((survey.read(job), share)).is_err() {
+                        return;
                     }
                 }
-                Err(error) => tally.failed(job, &error)?,
+            };
+            let writer = move || {
+                for written in unfinished {
+                    let job = written.job;
+                    let result = write(arguments, written);
+                    if finished.send(Done { job, result }).is_err() {
+                        return;
+                    }
+                }
+            };
+            // Dropped at the end of this scope's body, which lets the others go.
+            let (receiver, finisher) = (receiver, finisher);
+            let none =
+                |error| Error::execution("reading and writing beside the networks", format!("no thread: {error}"));
+            std::thread::Builder::new().spawn_scoped(scope, reader).map_err(none)?;
+            std::thread::Builder::new().spawn_scoped(scope, writer).map_err(none)?;
+            let mut said = Vec::new();
+            for (at, Prospect { job, .. }) in prospects.iter().enumerate() {
+                if interrupt::STOP.requested() {
+                    break;
+                }
+                let (bitmap, mut share) = receiver.recv().expect("the reader sends a picture per job");
+                let begun = Instant::now();
+                let ready = bitmap.and_then(|bitmap| {
+                    let plan = survey.admit(&upscaler, &bitmap, job, &mut share)?;
+                    let part = comparison.and_then(|page| page.part(at, &bitmap, plan.size));
+                    let (work, rows) = upscaler.begin(bitmap, &plan)?;
+                    Ok((work, Written { job, rows, begun, share, part }))
+                });
+                match ready {
+                    Ok((work, rows)) => {
+                        // The finisher ends when this side does.
+                        let _ = finisher.send(rows);
+                        let mut progress = Progress { console, job, at, count: prospects.len(), reported: begun };
+                        let fallbacks = upscaler.run(work, &mut |done, all| progress.tile(done, all));
+                        // The last is what the others led to; each kind is said once, whatever the number of tiles and pictures.
+                        let last = fallbacks.last().filter(|last| !said.contains(&std::mem::discriminant(*last)));
+                        if let Some(last) = last {
+                            said.push(std::mem::discriminant(last));
+                            console.note(&fallback(last));
+                        }
+                    }
+                    Err(error) => tally.failed(job, &error)?,
+                }
+                done.try_iter().try_for_each(|done| tally.done(done))?;
             }
-            done.try_iter().try_for_each(|done| tally.done(done))?;
+            drop(finisher);
+            done.iter().try_for_each(|done| tally.done(done))?;
+            console.clear();
+            Ok(())
+        })?;
+        if let Some(page) = comparison.filter(|_| !tally.figures.is_empty()) {
+            let path = page.path();
+            match page.write(std::mem::take(&mut tally.figures)) {
+                Ok(()) => {
+                    console.line(&format!("{}: before and after", path.display()));
+                    console.event("page", json!({ "output": path.display().to_string() }));
+                }
+                Err(error) => {
+                    tally.failures += 1;
+                    failed(console, path, &error);
+                }
+            }
         }
-        drop(finisher);
-        done.iter().try_for_each(|done| tally.done(done))?;
-        console.clear();
-        Ok(())
-    })?;
-    let Tally { written, failures, .. } = tally;
-    console.event("done", json!({ "written": written, "failed": failures, "skipped": skipped }));
-    let all = prospects.len() + refused;
-    if interrupt::STOP.requested() && written + failures < all {
-        console.line(&format!("interrupted: {written} written, {failures} failed"));
-        return Ok(Outcome::Interrupted);
+        let Tally { written, failures, .. } = tally;
+        console.event("done", json!({ "written": written, "failed": failures, "skipped": skipped }));
+        let all = prospects.len() + refused;
+        if interrupt::STOP.requested() && written + failures < all {
+            console.line(&format!("interrupted: {written} written, {failures} failed"));
+            return Ok(Outcome::Interrupted);
+        }
+        if failures > 0 {
+            console.line(&format!("{failures} of {all} failed; {written} written"));
+            return Ok(Outcome::Partly);
+        }
+        Ok(Outcome::Done)
     }
-    if failures > 0 {
-        console.line(&format!("{failures} of {all} failed; {written} written"));
-        return Ok(Outcome::Partly);
-    }
-    Ok(Outcome::Done)
 }
 
 /// What was done because the device failed, in a line.
@@ -168,18 +198,35 @@ fn fallback(last: &Fallback) -> String {
     }
 }
 
-/// Takes the rows of a picture to its file.
-fn write(arguments: &Arguments, job: &Job, mut rows: Enlarged<Bitmap>, begun: Instant) -> Result<Report> {
+/// Takes the rows of a picture to its file, and keeps the part that a page shows.
+fn write(arguments: &Arguments, Written { job, mut rows, begun, share, part }: Written) -> Result<Report> {
     let [width, height] = rows.size();
     let source = rows.picture();
     let (metadata, mut warnings) = (source.metadata.clone(), source.warnings.clone());
-    let from = [source.width, source.height];
+    let (from, channels) = ([source.width, source.height], source.channels());
+    let before = part.map(|part| (part, part.before(source)));
     let header = Header { width, height, metadata: &metadata, ..source.header() };
+    let (figure, losses) = match before {
+        None => (None, put(arguments, job, &header, &mut rows)?),
+        Some((part, before)) => {
+            let mut watched = Watched::new(&mut rows, part.to, width, channels);
+            let losses = put(arguments, job, &header, &mut watched)?;
+            let after = watched.picture(&before);
+            (Some(Figure::new(job, [from, [width, height]], &part, &before, &after)?), losses)
+        }
+    };
+    warnings.extend(losses);
+    drop(share);
+    Ok(Report { from, to: [width, height], warnings, seconds: begun.elapsed().as_secs_f64(), figure })
+}
+
+/// Writes rows to a file or stream; returns what its format does not hold.
+fn put(arguments: &Arguments, job: &Job, header: &Header, rows: &mut impl Rows) -> Result<Vec<String>> {
     let (quality, compression, overwrite) = (arguments.quality, arguments.compression, arguments.overwrite);
-    warnings.extend(match &job.to {
+    match &job.to {
         Place::File(path) => {
             let options = SaveOptions { format: Some(job.format), quality, compression, overwrite };
-            image::save(path, &header, &options, &mut rows)?
+            image::save(path, header, &options, rows)
         }
         Place::Stream => {
             // A picture that fails half-way leaves nothing on the stream.
@@ -187,13 +234,12 @@ fn write(arguments: &Arguments, job: &Job, mut rows: Enlarged<Bitmap>, begun: In
             let mut file = tempfile::SpooledTempFile::new(64 << 20);
             let options = EncodeOptions { quality, compression };
             let losses =
-                image::encode(&header, job.format, &options, &mut rows, BufWriter::new(&mut file), &job.from.path())?;
+                image::encode(header, job.format, &options, rows, BufWriter::new(&mut file), &job.from.path())?;
             file.rewind().map_err(fail)?;
             output::copy(&mut file)?;
-            losses
+            Ok(losses)
         }
-    });
-    Ok(Report { from, to: [width, height], warnings, seconds: begun.elapsed().as_secs_f64() })
+    }
 }
 
 /// How many pictures came to what end.
@@ -201,13 +247,16 @@ struct Tally<'a> {
     console: &'a Console,
     written: usize,
     failures: usize,
+    /// For the page.
+    figures: Vec<Figure>,
 }
 
 impl Tally<'_> {
     fn done(&mut self, Done { job, result }: Done) -> Result<()> {
         match result {
-            Ok(report) => {
+            Ok(mut report) => {
                 self.written += 1;
+                self.figures.extend(report.figure.take());
                 report.say(self.console, job);
                 Ok(())
             }
