@@ -6,7 +6,18 @@ mod cli;
 
 fn main() -> std::process::ExitCode {
     spare_address_space();
+    hush_drivers();
     cli::run()
+}
+
+/// Mesa asks a Wayland compositor which GPU it uses, and without a session its library complains on standard error, twice
+/// a command. A session that is named and not there says as much, quietly.
+fn hush_drivers() {
+    #[cfg(target_os = "linux")]
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: no other thread is there yet.
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", "/nonexistent") };
+    }
 }
 
 /// Where address space is limited (`ulimit -v`), glibc's allocator would set 64 MiB of it apart for every thread, and take

@@ -42,7 +42,12 @@ fn the_page_shows_inputs_bicubic_and_results_as_they_are() {
     picture(folder.path(), "b <&>.png", 31, 45);
     upscale(folder.path(), &["a.png", "b <&>.png", "--compare", "pages/c.html", "-s", "1.5"]).expect(0);
     let page = fs::read_to_string(folder.path().join("pages/c.html")).unwrap();
-    assert!(!page.contains("http") && !page.contains("{{") && page.contains("b &lt;&amp;&gt;.png"));
+    assert!(
+        !page.contains("http:")
+            && !page.contains("https:")
+            && !page.contains("{{")
+            && page.contains("b &lt;&amp;&gt;.png")
+    );
     let (before, bicubic, after) = (shown(&page, "nearest"), shown(&page, "bicubic"), shown(&page, "after"));
     for (i, name) in ["a", "b <&>"].into_iter().enumerate() {
         let open = |name: String| Picture::open(folder.path().join(name)).unwrap();

@@ -34,13 +34,12 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
     }
     console.note(&format!("{} against the formulas in f64", chosen.describe()));
     let effort = Effort { only: arguments.only.clone(), seed: arguments.seed, rounds: arguments.rounds };
-    let mut told = Ok(());
-    if !arguments.json {
-        output::line(&line(["operator", "tile", "cases", "worst error", "tolerance", ""]))?;
-    }
+    let (mut told, mut head) = (Ok(()), Some(line(["operator", "tile", "cases", "worst error", "tolerance", ""])));
     let rows = device(&chosen, arguments.checked, &effort, &mut |row| {
         if !arguments.json && told.is_ok() {
-            told = output::line(&text(row));
+            // Above the first row, so that there is none where nothing fits the names.
+            let head = head.take().map_or(String::new(), |head| head + "\n");
+            told = output::line(&(head + &text(row)));
         }
     })?;
     told?;

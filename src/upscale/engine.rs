@@ -3,6 +3,7 @@
 use super::ensemble;
 use super::window::Window;
 use crate::device::Device;
+use crate::executor::Executor;
 use crate::image::Plane;
 use crate::image::tiles::{Grid, Rect, Tile};
 use crate::interface::{InputSpec, Interface, OutputSpec};
@@ -29,12 +30,16 @@ pub enum Fallback {
     },
 }
 
+/// How a device is opened.
+pub(super) type Open = fn(&Device) -> Result<Box<dyn Executor>>;
+
 /// Pixels of a tile, at most: larger ones do not fit the caches, and are no faster.
 const AREA: usize = 320 << 10;
 
 /// One network with its weights on one device.
 pub(super) struct Engine {
     device: Device,
+    open: Open,
     checkpoint: Checkpoint,
     predictor: Predictor,
     ensemble: bool,
@@ -50,6 +55,8 @@ pub(super) struct Engine {
     side: Option<usize>,
     /// Pixels of a tile, at most.
     area: usize,
+    /// Whether the last tile failed.
+    failed: bool,
     /// What happened since it was last asked.
     pub fallbacks: Vec<Fallback>,
 }
@@ -57,7 +64,7 @@ pub(super) struct Engine {
 impl Engine {
     /// `checkpoint` is collapsed.
     pub fn new(
-        device: &Device,
+        (device, open): (&Device, Open),
         checkpoint: Checkpoint,
         [channels, scale]: [usize; 2],
         options: &super::UpscaleOptions,
@@ -70,16 +77,31 @@ impl Engine {
         };
         let (ends, prepared) = ([pixels.clone(), out.clone()], *enlarged);
         let network = &checkpoint.network;
-        let predictor = Predictor::new(device.executor()?, network, &checkpoint.weights)?;
+        let predictor = Predictor::new(open(device)?, network, &checkpoint.weights)?;
         let least = 2 * network.radius() + 1;
         if let Some(tile) = options.tile.filter(|&tile| tile < least) {
             return Err(Error::input(format!("--tile {tile}: this network needs tiles of at least {least}")));
         }
         let pixel = Predictor::bytes(network, 1, [256, 256])?.div_ceil(256 * 256);
-        let area = usize::try_from(options.max_memory / pixel.max(1)).unwrap_or(usize::MAX).clamp(least * least, AREA);
+        let most = usize::try_from(options.max_memory / pixel.max(1)).unwrap_or(usize::MAX).clamp(least * least, AREA);
+        // A side that was asked for stands, until the device fails.
+        let area = if options.tile.is_some() { usize::MAX } else { most };
         let (device, side, ensemble) = (device.clone(), options.tile, options.ensemble);
-        let fallbacks = Vec::new();
-        Ok(Engine { device, checkpoint, predictor, ensemble, scale, prepared, ends, channels, side, area, fallbacks })
+        Ok(Engine {
+            device,
+            open,
+            checkpoint,
+            predictor,
+            ensemble,
+            scale,
+            prepared,
+            ends,
+            channels,
+            side,
+            area,
+            failed: false,
+            fallbacks: Vec::new(),
+        })
     }
 
     pub fn device(&self) -> String {
@@ -91,6 +113,11 @@ impl Engine {
         let (network, weights) = network.collapse(weights)?;
         (self.checkpoint.network, self.checkpoint.weights) = (network, weights);
         Ok(())
+    }
+
+    /// Whether tiles are turned and averaged.
+    pub fn ensembles(&self) -> bool {
+        self.ensemble
     }
 
     fn radius(&self) -> usize {
@@ -113,8 +140,8 @@ impl Engine {
     /// Runs a tile and puts what is kept of it into `out`: planes of rows of `width` samples, the first of which belongs
     /// to row `first` of the input.
     ///
-    /// When the device fails, the tile is run as two halves, and these likewise; where it cannot be halved any more, the
-    /// CPU does this tile and all that follow.
+    /// When the device fails, the tile is run as two halves on a fresh one; when that fails at once, or the tile cannot be
+    /// halved, the CPU does this tile and all that follow.
     pub fn enlarge(
         &mut self,
         window: &Window,
@@ -124,14 +151,14 @@ impl Engine {
         first: usize,
     ) -> Result<()> {
         let pixels = tile.source.width * tile.source.height;
-        if self.side.is_none()
-            && pixels > self.area
+        if pixels > self.area
             && let Some(halves) = tile.halves(self.radius())
         {
             return halves.iter().try_for_each(|half| self.enlarge(window, half, out, width, first));
         }
         let error = match self.run(window, tile) {
             Ok(planes) => {
+                self.failed = false;
                 let scale = if self.prepared { 1 } else { self.scale };
                 keep(&planes, tile, scale, out, width, first);
                 return Ok(());
@@ -139,7 +166,10 @@ impl Engine {
             Err(error @ (Error::Execution { .. } | Error::Device { .. })) => error,
             Err(error) => return Err(error),
         };
-        if let Some(halves) = tile.halves(self.radius()) {
+        let is_cpu = matches!(self.device, Device::Cpu);
+        // A device may have been full once; one that fails twice in succession will hardly do, and each wait may be long.
+        let again = std::mem::replace(&mut self.failed, true) && !is_cpu;
+        if let Some(halves) = tile.halves(self.radius()).filter(|_| !again) {
             let Rect { width: wide, height: high, .. } = tile.source;
             self.fallbacks.push(Fallback::Halved { from: [wide, high], error: error.to_string() });
             self.area = pixels / 2 + 1;
@@ -148,7 +178,7 @@ impl Engine {
                 return halves.iter().try_for_each(|half| self.enlarge(window, half, out, width, first));
             }
         }
-        if matches!(self.device, Device::Cpu) {
+        if is_cpu {
             return Err(error);
         }
         self.fallbacks.push(Fallback::Cpu { from: self.device.describe(), error: error.to_string() });
@@ -158,7 +188,7 @@ impl Engine {
 
     fn reopen(&mut self, device: Device) -> Result<()> {
         let Checkpoint { network, weights, .. } = &self.checkpoint;
-        self.predictor = Predictor::new(device.executor()?, network, weights)?;
+        self.predictor = Predictor::new((self.open)(&device)?, network, weights)?;
         self.device = device;
         Ok(())
     }

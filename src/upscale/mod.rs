@@ -20,8 +20,8 @@ mod window;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use engine::Engine;
 pub use engine::Fallback;
+use engine::{Engine, Open};
 pub use finish::Enlarged;
 use finish::{Chroma, Message};
 pub use size::{LARGEST, Size};
@@ -30,8 +30,9 @@ use stage::{Enlarge, Feed, Resize, Stage, Work};
 use window::Window;
 
 use crate::device::Device;
+use crate::image::alpha::CELL;
 use crate::image::colour::Inverse;
-use crate::image::resize::{Resizer, Rounding};
+use crate::image::resize::{LANES, Resizer, Rounding};
 use crate::image::{Picture, Pixels, Plane, Rows};
 use crate::network::{Input, Network};
 use crate::train::Checkpoint;
@@ -75,6 +76,8 @@ pub struct Plan {
     pub pixels: u64,
     /// Bytes that the device needs for a tile, weights included.
     pub tile_bytes: u64,
+    /// Bytes that the program holds of a tile, beside the device.
+    pub host_bytes: u64,
     /// Bytes of rows that wait between stages, at most, opacity's included.
     pub row_bytes: u64,
     engines: Vec<usize>,
@@ -110,6 +113,10 @@ impl Upscaler {
     /// # Errors
     /// As [`Upscaler::new`]; also when they do not take equally many channels.
     pub fn with_networks(device: &Device, checkpoints: &[Checkpoint], options: &UpscaleOptions) -> Result<Self> {
+        Self::opened((device, Device::executor), checkpoints, options)
+    }
+
+    fn opened(device: (&Device, Open), checkpoints: &[Checkpoint], options: &UpscaleOptions) -> Result<Self> {
         let mut engines: Vec<Engine> = Vec::new();
         for checkpoint in checkpoints {
             let Input::Picture { channels, scale, .. } = checkpoint.network.input() else {
@@ -149,10 +156,20 @@ impl Upscaler {
         let scales: Vec<usize> = self.engines.iter().map(|engine| engine.scale).collect();
         let slack = 0.5 / from[0].min(from[1]) as f64;
         let engines = size::passes(&scales, if factor > 1.0 { (factor - slack).max(1.0 + 1e-6) } else { 1.0 })?;
-        let (passes, none) = (Vec::new(), Vec::new());
-        let mut plan =
-            Plan { size, passes, tile: from, tiles: 0, pixels: 0, tile_bytes: 0, row_bytes: 0, engines: none };
-        let (mut at, planes) = (from, self.engines[0].channels as u64);
+        let mut plan = Plan {
+            size,
+            passes: Vec::new(),
+            tile: from,
+            tiles: 0,
+            pixels: 0,
+            tile_bytes: 0,
+            host_bytes: 0,
+            row_bytes: 0,
+            engines: Vec::new(),
+        };
+        let planes = self.engines[0].channels as u64;
+        // Rows that wait, as samples of one plane; rows that the last stage makes at a time.
+        let (mut at, mut rows, mut made) = (from, 0, CELL);
         for (pass, &index) in engines.iter().enumerate() {
             let engine = &self.engines[index];
             let input = if engine.prepared { at.map(|side| side * engine.scale) } else { at };
@@ -163,12 +180,25 @@ impl Upscaler {
             plan.tiles += grid.count();
             plan.pixels += (grid.count() * grid.width * grid.height) as u64;
             plan.tile_bytes = plan.tile_bytes.max(engine.bytes(&grid)?);
+            // A tile's planes before and after, as the network takes and gives them, and turned.
+            let turned = if engine.ensembles() { 3 } else { 2 };
+            let outputs = if engine.prepared { 1 } else { engine.scale * engine.scale };
+            let samples = turned * grid.width * grid.height * (1 + outputs);
+            plan.host_bytes = plan.host_bytes.max(planes * 4 * samples as u64);
             at = at.map(|side| side * engine.scale);
-            // Rows that a pass reads, and what it makes of them: one that is made, one that is used.
-            let made = (grid.height * if engine.prepared { 1 } else { engine.scale }).min(at[1]);
-            plan.row_bytes += planes * 4 * (input[0] * (grid.height + 64) + 2 * at[0] * made) as u64;
+            // Rows that a pass reads, in a window that grows by doubling, and what it makes of them.
+            made = (grid.height * if engine.prepared { 1 } else { engine.scale }).min(at[1]);
+            rows += 2 * input[0] * (grid.height + CELL) + at[0] * made;
             plan.passes.push(engine.scale);
         }
+        if at != size {
+            rows += 2 * at[0] * made;
+            made = 8 * LANES;
+        }
+        // Rows that are taken, in a window, and those of chroma.
+        rows += 2 * size[0] * made;
+        let chroma = 4 * from[0] * CELL;
+        plan.row_bytes = 4 * (planes * rows as u64 + chroma as u64);
         plan.engines = engines;
         Ok(plan)
     }
@@ -189,7 +219,20 @@ impl Upscaler {
     /// # Errors
     /// When the device fails on the smallest tile and the CPU cannot take over, or a result is not finite.
     pub fn upscale(&mut self, picture: &Picture, progress: &mut dyn FnMut(usize, usize)) -> Result<Upscaled> {
-        let plan = self.plan([picture.width(), picture.height()], None)?;
+        self.upscale_to(picture, None, progress)
+    }
+
+    /// [`Upscaler::upscale`] to a size: by the passes that reach it, and antialiased reduction to it.
+    ///
+    /// # Errors
+    /// As [`Upscaler::upscale`]; also when the size is none that pictures are enlarged to.
+    pub fn upscale_to(
+        &mut self,
+        picture: &Picture,
+        size: Option<Size>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Upscaled> {
+        let plan = self.plan([picture.width(), picture.height()], size)?;
         let (work, mut rows) = self.begin(picture, &plan)?;
         let [width, height] = plan.size;
         let channels = picture.planes.len() + usize::from(picture.alpha.is_some());
@@ -313,14 +356,4 @@ impl Upscaler {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_upscaler_can_move_to_another_thread() {
-        fn send<T: Send>() {}
-        send::<Upscaler>();
-        send::<Enlargement>();
-        send::<Enlarged<&Picture>>();
-    }
-}
+mod tests;

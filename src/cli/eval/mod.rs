@@ -8,7 +8,7 @@ mod show;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use wgrad::image::protocol::Baseline;
+use wgrad::image::protocol::{Baseline, Factor};
 use wgrad::{Error, Result};
 
 use super::console::Console;
@@ -20,11 +20,11 @@ pub struct Arguments {
     #[arg(conflicts_with = "hr", requires = "data")]
     checkpoint: Option<PathBuf>,
     /// Folders of high-resolution pictures: each is shrunk, enlarged and compared
-    #[arg(long, num_args = 1.., required_unless_present = "checkpoint", requires = "scale")]
+    #[arg(long, num_args = 1.., requires = "scale")]
     hr: Vec<PathBuf>,
-    /// Enlargement
-    #[arg(long, short, value_parser = clap::value_parser!(u8).range(2..=4))]
-    scale: Option<u8>,
+    /// Enlargement above 1 up to 4, such as 2 or 1.5
+    #[arg(long, short, value_name = "FACTOR", value_parser = factor)]
+    scale: Option<Factor>,
     /// Models to score, by name or file
     #[arg(long, short, value_name = "NAME|FILE")]
     model: Vec<PathBuf>,
@@ -77,6 +77,10 @@ impl Reference {
     }
 }
 
+fn factor(text: &str) -> std::result::Result<Factor, String> {
+    text.parse().map_err(|e: Error| e.to_string())
+}
+
 pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<Outcome> {
     if let (Some(checkpoint), Some(data)) = (&arguments.checkpoint, &arguments.data) {
         let device = console.device(common)?;
@@ -88,7 +92,11 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
         }
         return Ok(Outcome::Done);
     }
-    let scale = arguments.scale.map(usize::from).ok_or_else(|| Error::input("-s: the enlargement, 2, 3 or 4"))?;
+    if arguments.hr.is_empty() {
+        let both = "`eval --hr FOLDER -s 2` scores enlargement, `eval CHECKPOINT --data FOLDER|CSV` classes and values";
+        return Err(Error::input(format!("nothing to score: {both}")));
+    }
+    let scale = arguments.scale.ok_or_else(|| Error::input("-s: the enlargement, such as 2"))?;
     let job = pictures::Job::new(&arguments, scale)?;
     let device = console.device(common)?;
     interrupt::listen("stopping after this picture; Ctrl-C again stops at once", console);

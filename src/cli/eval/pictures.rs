@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use serde_json::json;
 use wgrad::device::Device;
+use wgrad::image::protocol::{self, Factor};
 use wgrad::image::score::Score;
-use wgrad::image::{DecodeOptions, Picture, Plane, SaveOptions, protocol};
+use wgrad::image::{DecodeOptions, Picture, Plane, SaveOptions};
 use wgrad::train::Checkpoint;
-use wgrad::upscale::{UpscaleOptions, Upscaler};
+use wgrad::upscale::{Size, UpscaleOptions, Upscaler};
 use wgrad::{Error, Result, data};
 
 use super::Arguments;
@@ -21,7 +22,7 @@ const BAR: &str = "{bar:30} {pos}/{len}  {eta} left  {msg}";
 /// What is scored, and on what.
 pub struct Job<'a> {
     arguments: &'a Arguments,
-    scale: usize,
+    scale: Factor,
     folders: Vec<(PathBuf, Vec<PathBuf>)>,
     models: Vec<(String, Checkpoint)>,
     /// Files of the folders that are no pictures, and why.
@@ -55,7 +56,7 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// When one is missing or a model is for another enlargement, before any work.
-    pub fn new(arguments: &'a Arguments, scale: usize) -> Result<Self> {
+    pub fn new(arguments: &'a Arguments, scale: Factor) -> Result<Self> {
         let (mut folders, mut left_out) = (Vec::new(), Vec::new());
         for folder in &arguments.hr {
             let listing = data::list(std::slice::from_ref(folder))?;
@@ -63,7 +64,15 @@ impl<'a> Job<'a> {
             left_out.extend(listing.left_out);
         }
         let open = |path: Option<&PathBuf>| {
-            let (name, checkpoint) = model::open(path.map(PathBuf::as_path), Some(scale))?;
+            let path = path.map(PathBuf::as_path);
+            let (name, checkpoint) = match scale.whole() {
+                Some(scale) => model::open(path, Some(scale))?,
+                // Of its enlargement the next whole one, and reduction.
+                None => {
+                    let (name, mut networks) = model::family(path, Some(Size::Factor(scale.value())))?;
+                    (name, networks.swap_remove(0))
+                }
+            };
             match checkpoint.network.input() {
                 wgrad::network::Input::Picture { .. } => Ok((name, checkpoint)),
                 _ => Err(Error::input(format!("{name}: does not enlarge pictures"))),
@@ -119,7 +128,8 @@ impl<'a> Job<'a> {
             for (name, checkpoint, upscaler) in &mut upscalers {
                 let (network, weights) = checkpoint.network.collapse(&checkpoint.weights)?;
                 let mut entry = Entry::new(&set, name);
-                entry.macs = Some(info::macs(&network)?);
+                // Of a picture that is reduced afterwards there is no such figure.
+                entry.macs = self.scale.whole().map(|_| info::macs(&network)).transpose()?;
                 entry.parameters = Some(weights.parameters() as u64);
                 let mut seconds = 0.0;
                 for file in files {
@@ -150,7 +160,8 @@ impl<'a> Job<'a> {
     ) -> Result<(Score, f64)> {
         let low = protocol::low_resolution(truth, self.scale).map_err(|e| named(file, &e))?;
         let begun = Instant::now();
-        let output = upscaler.upscale(&low, &mut |_, _| {})?.picture.map(Plane::to_eight_bits);
+        let size = Size::Factor(self.scale.value());
+        let output = upscaler.upscale_to(&low, Some(size), &mut |_, _| {})?.picture.map(Plane::to_eight_bits);
         let seconds = begun.elapsed().as_secs_f64();
         if let Some(folder) = &self.arguments.save {
             let folder = folder.join(folder_of(name)).join(set);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use wgrad::image::protocol::Factor;
+
 use super::pictures::{Entry, folder_name};
 
 /// Where they are from.
@@ -14,7 +16,7 @@ const SETS: [(&str, &[&str]); 3] =
     [("Set5", &["set5"]), ("Set14", &["set14"]), ("BSD100", &["bsd100", "b100", "bsds100"])];
 
 /// Rows for the folders that are known by name.
-pub fn rows(scale: usize, folders: &[PathBuf]) -> Vec<Entry> {
+pub fn rows(scale: Factor, folders: &[PathBuf]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for folder in folders {
         let set = folder_name(folder);
@@ -46,9 +48,9 @@ mod tests {
     #[test]
     fn every_row_of_the_table_is_read() {
         let folders: Vec<PathBuf> = ["a/Set5", "Set14/", "B100", "mine"].iter().map(PathBuf::from).collect();
-        let counts = [2, 3, 4].map(|scale| rows(scale, &folders).len());
+        let counts = [2, 3, 4].map(|scale| rows(scale.into(), &folders).len());
         assert_eq!(counts, [18, 15, 18]);
-        let best = rows(2, &folders).into_iter().find(|r| r.model == "EDSR-baseline").unwrap();
+        let best = rows(2.into(), &folders).into_iter().find(|r| r.model == "EDSR-baseline").unwrap();
         assert_eq!((best.psnr, best.ssim, best.parameters), (37.99, 0.9604, Some(1_370_000)));
     }
 }

@@ -1,6 +1,7 @@
 //! Scores as a table, CSV or JSON.
 
 use serde_json::{Value, json};
+use wgrad::image::protocol::Factor;
 use wgrad::{Error, Result};
 
 use super::pictures::Entry;
@@ -8,7 +9,7 @@ use crate::cli::info::count;
 use crate::cli::output;
 
 /// A table for people.
-pub fn text(entries: &[Entry], scale: usize, per_image: bool) -> String {
+pub fn text(entries: &[Entry], scale: Factor, per_image: bool) -> String {
     let header = ["set", "method", "PSNR", "SSIM", "s/picture", "MACs", "parameters"];
     let mut rows: Vec<Vec<String>> = vec![header.iter().map(|h| h.to_string()).collect()];
     let mut sets: Vec<&str> = Vec::new();
@@ -41,14 +42,15 @@ pub fn text(entries: &[Entry], scale: usize, per_image: bool) -> String {
 }
 
 /// For machines.
-pub fn json(entries: &[Entry], scale: usize) -> Value {
+pub fn json(entries: &[Entry], scale: Factor) -> Value {
+    let number = scale.whole().map_or(json!(scale.value()), |whole| json!(whole));
     let value = |entry: &Entry| {
         let pictures: Vec<Value> = entry
             .pictures
             .iter()
             .map(|(name, score)| json!({ "name": name, "psnr": score.psnr, "ssim": score.ssim }))
             .collect();
-        json!({ "set": entry.set, "scale": scale, "model": entry.model, "psnr": entry.psnr, "ssim": entry.ssim,
+        json!({ "set": entry.set, "scale": number, "model": entry.model, "psnr": entry.psnr, "ssim": entry.ssim,
                 "seconds": entry.seconds, "macs": entry.macs, "parameters": entry.parameters,
                 "published": entry.published, "pictures": pictures })
     };
@@ -59,7 +61,7 @@ pub fn json(entries: &[Entry], scale: usize) -> Value {
 ///
 /// # Errors
 /// Never, in memory.
-pub fn csv(entries: &[Entry], scale: usize) -> Result<Vec<u8>> {
+pub fn csv(entries: &[Entry], scale: Factor) -> Result<Vec<u8>> {
     let fail = |e: csv::Error| Error::input(format!("CSV: {e}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = ["set", "scale", "model", "picture", "psnr", "ssim", "seconds", "macs", "parameters", "published"];

@@ -27,6 +27,9 @@ pub struct Taken {
 /// # Errors
 /// Naming the file.
 pub fn read(path: &Path, checkpoint: &Checkpoint, arguments: &Arguments, console: &Console) -> Result<Taken> {
+    if path.is_dir() {
+        return Err(Error::input(format!("{}: a folder; name the files in it", path.display())));
+    }
     let mut head = Vec::new();
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     file.take(64).read_to_end(&mut head).map_err(|e| Error::io(path, e))?;

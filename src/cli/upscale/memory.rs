@@ -8,7 +8,7 @@ use wgrad::{Error, Result, memory};
 
 /// The program itself, the networks' weights, threads, and what encoders keep of some rows. Measured on Linux with the
 /// built-in networks, rounded up.
-const PROGRAM: u64 = 80 << 20;
+const PROGRAM: u64 = 48 << 20;
 
 /// Of the system's room: the stacks of the threads that read, decode and write, and what allocators take in advance.
 const THREADS: u64 = 32 << 20;
@@ -38,7 +38,7 @@ pub fn enlarging(plan: &Plan, channels: usize, format: Format) -> u64 {
     // Such encoders hold all samples, and what they make of them.
     let whole = if format.is_written_whole() { 3 * channels.max(3) as u64 * pixels } else { 0 };
     let opacity = if channels.is_multiple_of(2) { 2 } else { 1 };
-    3 * plan.tile_bytes + opacity * plan.row_bytes + whole
+    plan.tile_bytes + plan.host_bytes + opacity * plan.row_bytes + whole
 }
 
 /// Memory that pictures at work share: each takes what it was predicted to take before it is read, and waits until its
