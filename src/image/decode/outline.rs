@@ -141,11 +141,12 @@ fn describe(
     let decoded = pixels * (channels * sample) as u64;
     // What decoders keep beside the picture, as measured: copies of it, coefficients, planes.
     let beside = match format {
-        ImageFormat::Jpeg if scattered => file + 2 * pixels * channels.max(3) as u64,
+        ImageFormat::Jpeg if scattered => 3 * file + 2 * pixels * channels.max(3) as u64,
         ImageFormat::Jpeg => file,
         ImageFormat::WebP => 6 * pixels,
         ImageFormat::Gif => 12 * pixels,
-        ImageFormat::Tiff | ImageFormat::Pnm => decoded,
+        ImageFormat::Tiff => file + 2 * decoded,
+        ImageFormat::Pnm => decoded,
         _ => 0,
     };
     let copy = if turned { decoded } else { 0 };
