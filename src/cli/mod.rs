@@ -30,9 +30,15 @@ use wgrad::{Error, Result};
 
 use console::{Console, Style};
 
+/// Environment variables.
+const ENVIRONMENT: &str = "\
+Environment:
+  WGRAD_MEMORY  MiB that the program may use in all, where that is less than the machine or its container has
+  WGRAD_CACHE   Folder for what is remembered of devices; empty remembers nothing";
+
 /// Train neural networks and enlarge pictures on any GPU, or without one.
 #[derive(Parser)]
-#[command(name = "wgrad", version, arg_required_else_help = true)]
+#[command(name = "wgrad", version, arg_required_else_help = true, after_help = ENVIRONMENT)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
