@@ -41,8 +41,8 @@ impl Executor for Failing {
     fn load(&mut self, plan: Arc<Lowered>) -> Result<PlanId> {
         self.cpu.load(plan)
     }
-    fn unload(&mut self, plan: PlanId) {
-        self.cpu.unload(plan);
+    fn unload(&mut self, plan: PlanId) -> Result<()> {
+        self.cpu.unload(plan)
     }
     fn write(&mut self, plan: PlanId, tensor: TensorId, values: &[f32]) -> Result<()> {
         self.pixels = values.len();
@@ -91,7 +91,10 @@ fn open(device: &Device) -> Result<Box<dyn Executor>> {
 
 /// What becomes of a picture on a device that fails so, and on the CPU; how often the device was opened.
 fn upscaled(fails: (usize, usize), full: usize, options: &UpscaleOptions) -> (Upscaled, Picture, usize) {
-    (RUNS.set(0), FAILS.set(fails), FULL.set(full), OPENED.set(0));
+    RUNS.set(0);
+    FAILS.set(fails);
+    FULL.set(full);
+    OPENED.set(0);
     let adapter = AdapterInfo {
         index: 0,
         name: "failing".into(),

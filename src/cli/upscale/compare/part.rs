@@ -127,11 +127,8 @@ mod tests {
     #[test]
     fn pixels_of_both_begin_together() {
         // The second factor is a little more than 1.5: within reach no pixels begin together, and a fifth of one is seen by nobody.
-        let cases = [
-            ([4000, 3000], [8000, 6000], 1e-9),
-            ([4001, 2999], [6002, 4499], 0.25),
-            ([1234, 777], [1920, 1209], 0.01),
-        ];
+        let cases =
+            [([4000, 3000], [8000, 6000], 1e-9), ([4001, 2999], [6002, 4499], 0.25), ([1234, 777], [1920, 1209], 0.01)];
         for (from, to, most) in cases {
             let part = Part::middle(from, to, 200_000);
             let (a, b) = (part.from, part.to);
