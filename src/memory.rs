@@ -79,6 +79,20 @@ pub(crate) fn check(need: u64, have: u64) -> Result<()> {
     }
 }
 
+/// Refuses to draw data that need more than there is.
+///
+/// # Errors
+/// Naming the section that asks for them.
+pub(crate) fn check_drawn(need: u64) -> Result<()> {
+    match need <= limit() {
+        true => Ok(()),
+        false => {
+            let (need, have) = (human(need), human(limit()));
+            Err(Error::key("data", format!("drawing so much takes {need} of memory, there are {have}; draw less")))
+        }
+    }
+}
+
 /// What a person can do about too little memory.
 pub(crate) const REMEDY: &str = "lower the batch, the patch size or the network's width";
 

@@ -179,3 +179,15 @@ fn a_path_on_the_command_line_starts_where_one_stands_and_one_in_a_recipe_beside
     let whole = "data={kind='csv',path='t.csv',classes=false}";
     assert!(!path("c", &["--set", whole]).contains("recipes"));
 }
+
+#[test]
+fn data_that_no_memory_holds_are_not_drawn() {
+    let folder = tempdir().unwrap();
+    let run = |data: &str| {
+        let recipe = format!("steps = 1\n[network]\nkind = 'espcn'\n[data]\nkind = 'procedural'\n{data}");
+        fs::write(folder.path().join("large.toml"), recipe).unwrap();
+        wgrad(folder.path(), ["train", "large.toml", "--out", "run"])
+    };
+    run("pictures = 1000000\nsize = 16384").expect(2).says(&["data: drawing so much takes", "draw less"]);
+    assert!(!folder.path().join("run").exists());
+}

@@ -260,7 +260,10 @@ mod tests {
         for (key, value) in [("blur", "1.5"), ("noise", "5.0"), ("jpeg", "40")] {
             let text = format!("[data]\nkind = 'images'\ntrain = ['x']\n{key} = {value}");
             let error = Recipe::parse(&text, "r.toml", &[]).unwrap_err().to_string();
-            assert!(error.contains(&format!("data.{key}: is no longer a key")) && error.contains("[data.degrade]"), "{error}");
+            assert!(
+                error.contains(&format!("data.{key}: is no longer a key")) && error.contains("[data.degrade]"),
+                "{error}"
+            );
         }
         let text = "[data]\nkind = 'images'\ntrain = ['x']\n[data.degrade]\nnoise = { sigma = [5.0, 1.0] }";
         let error = Recipe::parse(text, "r.toml", &[]).unwrap_err().to_string();

@@ -12,8 +12,9 @@ use super::record::{Source, What};
 use super::report::Report;
 use super::shards::{Shards, Supply};
 use super::{DataSpec, Recipe, Resident, Room, Trainer};
-use crate::Result;
+use crate::data::lessons;
 use crate::interface::Interface;
+use crate::{Result, memory};
 
 /// Data to learn from, data to be judged by.
 pub(super) struct Prepared {
@@ -118,6 +119,7 @@ enum Origins {
 
 /// Reads or draws what `[data]` and `[validate]` ask for, for a run that goes on after `step` steps.
 pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Result<Prepared> {
+    memory::check_drawn(drawn_bytes(recipe))?;
     match &recipe.data {
         DataSpec::Procedural { pictures, size, patch } => pictures::drawn(recipe, *pictures, *size, *patch, report),
         DataSpec::Images { .. } => pictures::folders(recipe, step, report),
@@ -126,5 +128,21 @@ pub(super) fn prepare(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
         | DataSpec::Csv(_)
         | DataSpec::Spirals { .. }
         | DataSpec::Digits { .. } => rows::rows(recipe, step, report),
+    }
+}
+
+/// Bytes that drawn data take, with the device's copy and the fifth that is held out; 0 for data that are read.
+fn drawn_bytes(recipe: &Recipe) -> u64 {
+    let both = |count: usize, each: u64| (count as u64).saturating_mul(each).saturating_mul(2 * 6) / 5;
+    match recipe.data {
+        DataSpec::Spirals { points, .. } => both(points, 3 * 4),
+        DataSpec::Digits { pictures } => both(pictures, (lessons::DIGIT_SIDE * lessons::DIGIT_SIDE) as u64 + 4),
+        DataSpec::Procedural { pictures, size, .. } => {
+            let pixels = (size * size) as u64;
+            // Ground truth for validation is held in f32.
+            let truths = (recipe.validate.pictures as u64).saturating_mul(3 * 4 * pixels);
+            both(pictures, 3 * pixels).saturating_add(truths)
+        }
+        DataSpec::Images { .. } | DataSpec::Idx(_) | DataSpec::Classes(_) | DataSpec::Csv(_) => 0,
     }
 }
