@@ -7,6 +7,8 @@ use std::path::Path;
 
 use cli_support::{Run, wgrad};
 use tempfile::tempdir;
+use wgrad::data::procedural;
+use wgrad::train::{Checkpoint, Storage, TrainingState};
 
 /// A table of the fixtures, in a folder of its own.
 fn table(folder: &Path, name: &str) {
@@ -103,7 +105,7 @@ fn another_optimizer_batch_loss_or_network_is_refused_and_goes_on_when_allowed()
     with(&[]).expect(2).mentions(&["optimizer.kind was sgd, is rmsprop", "optimizer.momentum", "[\"optimizer\"]"]);
     for (setting, word) in [
         ("batch=8", "batch was 16, is 8"),
-        ("network.sizes=[2,8,3]", "network.sizes was [2,16,3], is [2,8,3]"),
+        ("network.sizes=[2,8,3]", "network.sizes was [2,16,3], is [2,8,3]; begin a new run, with `start`"),
         ("network.dropout=0.5", "network.dropout was 0.0, is 0.5"),
         ("loss={kind=\"cross_entropy\",smoothing=0.1}", "loss.smoothing was 0.0, is 0.1"),
         ("data.points=301", "data.points was 300, is 301"),
@@ -153,4 +155,68 @@ fn a_lost_or_edited_record_is_said() {
     let run = resume(folder.path(), "steps=110 resume.allow=[\"record\"]").expect(0);
     run.mentions(&["no record of its data"]);
     resume(folder.path(), "steps=120").expect(0);
+}
+
+/// Changes the state in the run's checkpoint.
+fn with_state(folder: &Path, change: impl FnOnce(&mut TrainingState)) {
+    let path = folder.join("run/checkpoint.safetensors");
+    let mut checkpoint = Checkpoint::open(&path).unwrap();
+    change(checkpoint.training.as_mut().unwrap());
+    checkpoint.save(&path, Storage::F32).unwrap();
+}
+
+#[test]
+fn a_run_of_an_earlier_program_goes_on_and_what_is_unknown_is_said() {
+    let folder = tempdir().unwrap();
+    table(folder.path(), "leak.csv");
+    train(folder.path(), LEAK).expect(0);
+    with_state(folder.path(), |state| state.record = None);
+    fs::remove_file(folder.path().join("run/record.json")).unwrap();
+    resume(folder.path(), "seed=2 steps=110").expect(2).mentions(&["seed was 1, is 2"]);
+    resume(folder.path(), "optimizer.weight_decay=0.1 steps=110")
+        .expect(2)
+        .mentions(&["optimizer.weight_decay was 0.0"]);
+    resume(folder.path(), "steps=110").expect(0).mentions(&["no record of its data", "goes on from step 100"]);
+    // From here on it has one.
+    resume(folder.path(), "data.holdout=0.4 steps=120").expect(2).mentions(&["data.holdout was 0.2, is 0.4"]);
+}
+
+#[test]
+fn another_device_is_said() {
+    let folder = tempdir().unwrap();
+    train(folder.path(), "steps=20 batch=8 network.kind=mlp network.sizes=[2,4,3] data.kind=spirals").expect(0);
+    with_state(folder.path(), |state| state.device = "Some GPU (vulkan)".into());
+    resume(folder.path(), "steps=30").expect(0).mentions(&["it ran on Some GPU (vulkan) and goes on on CPU"]);
+    let run = resume(folder.path(), "steps=40").expect(0);
+    assert!(!run.stderr.contains("it ran on"), "{}", run.stderr);
+}
+
+#[test]
+fn pictures_that_changed_are_named() {
+    let folder = tempdir().unwrap();
+    let save = |name: &str, seed: u64| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        procedural::dead_leaves(seed, 64, 48).to_picture().save(path, &Default::default()).unwrap();
+    };
+    for seed in 0..4 {
+        save(&format!("pictures/{seed}.png"), seed);
+    }
+    save("judged/a.png", 9);
+    let first = "steps=10 batch=2 network.features=4 network.convolutions=3 \
+                 data={kind=\"images\",train=[\"pictures\"],patch=8} validate={every=5,folders=[\"judged\"]}";
+    train(folder.path(), first).expect(0);
+    // The same pixels in another file are the same picture.
+    fs::rename(folder.path().join("pictures"), folder.path().join("elsewhere")).unwrap();
+    resume(folder.path(), "data.train=[\"elsewhere\"] steps=12").expect(0);
+    save("elsewhere/2.png", 12);
+    save("elsewhere/5.png", 13);
+    let run = resume(folder.path(), "data.train=[\"elsewhere\"] steps=14").expect(2);
+    run.mentions(&["2.png changed", "5.png new", "learnt + held out: 4 + 1, now 5 + 1", "resume.allow=[\"data\"]"]);
+    fs::remove_file(folder.path().join("elsewhere/5.png")).unwrap();
+    save("elsewhere/2.png", 2);
+    save("judged/a.png", 10);
+    resume(folder.path(), "steps=14").expect(2).mentions(&["a.png changed"]);
+    let run = resume(folder.path(), "steps=14 resume.allow=[\"data\"]").expect(0);
+    run.mentions(&["allowed: ", "the next validation is the best so far"]);
 }

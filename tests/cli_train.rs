@@ -191,3 +191,29 @@ fn data_that_no_memory_holds_are_not_drawn() {
     run("pictures = 1000000\nsize = 16384").expect(2).says(&["data: drawing so much takes", "draw less"]);
     assert!(!folder.path().join("run").exists());
 }
+
+/// A handler that is put there and taken back lets a hangup through in between, one run in a few.
+#[cfg(unix)]
+#[test]
+fn a_hangup_that_was_ignored_from_outside_is_never_heard() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::process::{Command, Stdio};
+    let folder = tempdir().unwrap();
+    for run in 0..5 {
+        let mut started = command(folder.path());
+        started
+            .args(SMALL)
+            .args(["--quiet", "--set", "steps=300", "--out", &format!("run-{run}")])
+            .stdout(Stdio::null());
+        // SAFETY: between fork and exec the child makes one system call.
+        unsafe { started.pre_exec(|| Ok(signal(Signal::SIGHUP, SigHandler::SigIgn).map(drop)?)) };
+        let mut child = started.spawn().unwrap();
+        let hang_up = || Command::new("kill").args(["-HUP", &child.id().to_string()]).stderr(Stdio::null()).status();
+        for _ in 0..40 {
+            hang_up().unwrap();
+        }
+        let status = child.wait().unwrap();
+        assert_eq!((status.code(), status.signal()), (Some(0), None), "run {run}");
+    }
+}

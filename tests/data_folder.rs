@@ -218,3 +218,71 @@ fn what_cannot_be_read_whole_is_left_out_by_name() {
     assert!(report.left_out[0].1.contains("HEIC"), "{:?}", report.left_out);
     assert!(Picture::open(folder.path().join("0.png")).is_ok());
 }
+
+#[test]
+fn pieces_and_mirror_images_of_test_pictures_are_all_named() {
+    let train = folder(&[(90, 80), (64, 48)]);
+    let test = tempfile::tempdir().unwrap();
+    let mut options = FolderOptions::new(PairOptions::new(2, 3, 8));
+    options.exclude = vec![test.path().to_path_buf()];
+    let whole = procedural::dead_leaves(7, 160, 140);
+    save(&whole, test.path().join("test.png"));
+    let mirrored = |plane: &Plane| Plane::from_fn(plane.width, plane.height, |x, y| plane.at(plane.width - 1 - x, y));
+    let piece = whole.to_picture().map(|plane| plane.crop(31, 23, 90, 77));
+    let quality = SaveOptions { quality: 80, ..SaveOptions::default() };
+    piece.save(train.path().join("piece.jpg"), &quality).unwrap();
+    whole.to_picture().map(mirrored).save(train.path().join("mirror.png"), &SaveOptions::default()).unwrap();
+    let found = message(open(train.path(), options));
+    assert!(found.contains("mirror.png looks like a copy of"), "{found}");
+    assert!(found.contains("piece.jpg looks like a piece of") && found.contains("test.png"), "{found}");
+    assert!(!found.contains("0.png") && !found.contains("1.png"), "{found}");
+}
+
+#[test]
+fn pictures_are_held_out_by_what_they_show() {
+    let folder = folder(&[(40, 40); 40]);
+    // A piece of each, so that some pieces are of pictures that are held out.
+    for index in 0..40 {
+        let piece = procedural::dead_leaves(index, 40, 40).to_picture().map(|plane| plane.crop(3, 2, 34, 35));
+        piece.save(folder.path().join(format!("piece-{index}.png")), &SaveOptions::default()).unwrap();
+    }
+    let mut options = FolderOptions::new(PairOptions::new(2, 3, 8));
+    options.holdout = 0.25;
+    let held = |folder: &Folder| folder.held().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>();
+    let set = open(folder.path(), options.clone()).unwrap();
+    let out = held(&set);
+    assert!((8..36).contains(&out.len()), "{out:?}");
+    assert!(set.report().alike.len() > 3, "{:?}", set.report().alike);
+    assert_eq!(set.report().pictures + out.len() + set.report().alike.len(), 80);
+    let number = |path: &Path| path.file_stem().unwrap().to_string_lossy().trim_start_matches("piece-").to_string();
+    let held_numbers: Vec<String> = set.held().map(number).collect();
+    assert!(
+        set.sources().all(|(path, _)| !held_numbers.contains(&number(path))),
+        "nothing of a held-out scene is learned"
+    );
+    assert_ne!(out, held(&open(folder.path(), FolderOptions { split_seed: 1, ..options.clone() }).unwrap()));
+    // More pictures, under other names: those that were there stay where they were.
+    for index in 100..110 {
+        save(&procedural::dead_leaves(index, 40, 40), folder.path().join(format!("{index}.png")));
+    }
+    let more = held(&open(folder.path(), options.clone()).unwrap());
+    assert!(out.iter().all(|name| more.contains(name)), "{out:?} {more:?}");
+    let pair = self::folder(&[(40, 40), (40, 40)]);
+    options.holdout = 1e-6;
+    let set = open(pair.path(), options).unwrap();
+    assert_eq!((set.held().count(), set.report().pictures, set.report().moved.len()), (1, 1, 1));
+    assert!(set.report().warnings().iter().any(|line| line.contains("changed sides")));
+}
+
+#[test]
+fn a_picture_that_cannot_be_read_is_left_out_or_refused() {
+    let folder = folder(&[(40, 40), (40, 40)]);
+    let path = folder.path().join("bad.png");
+    let bytes = std::fs::read(folder.path().join("0.png")).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let options = FolderOptions::new(PairOptions::new(2, 3, 8));
+    let set = open(folder.path(), options.clone()).unwrap();
+    assert_eq!((set.report().pictures, set.report().failed.len()), (2, 1));
+    let found = message(open(folder.path(), FolderOptions { strict: true, ..options }));
+    assert!(found.contains("data.strict") && found.contains("bad.png"), "{found}");
+}

@@ -216,3 +216,24 @@ fn the_best_checkpoints_stay() {
     let run = wgrad(folder.path(), ["info", &format!("run/kept/{}", names[0])]).expect(0);
     assert!(run.stdout.contains("validation: accuracy"), "{}", run.stdout);
 }
+
+#[test]
+fn a_learning_rate_is_suggested_that_learns() {
+    let folder = tempdir().unwrap();
+    let text = format!("{SPIRALS} {MLP} network.dropout=0");
+    let start = ["train", "--find-lr"].map(String::from);
+    let run = wgrad(folder.path(), start.into_iter().chain(settings(&text))).expect(0);
+    assert_eq!(tree(folder.path()), ["runs/quickstart-lr/lr.csv", "runs/quickstart-lr/lr.svg"]);
+    let table = fs::read_to_string(folder.path().join("runs/quickstart-lr/lr.csv")).unwrap();
+    assert!(table.starts_with("lr,loss,smoothed_loss\n1.000000e-7,") && table.lines().count() > 100, "{table}");
+    let rate = run.stdout.trim().strip_prefix("optimizer.lr = ").unwrap_or_else(|| panic!("{}", run.stdout));
+    let value: f64 = rate.parse().unwrap();
+    assert!((1e-4..=1.0).contains(&value), "{value}");
+    let accuracy = |rate: &str| -> f64 {
+        let run = train(folder.path(), &format!("at-{rate}"), &format!("{text} optimizer.lr={rate}")).expect(0);
+        run.stdout.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    assert!(accuracy(rate) > accuracy("1e-6") + 10.0);
+    let resume = ["train", "--find-lr", "--resume", "--out", "x"];
+    wgrad(folder.path(), resume).expect(2);
+}

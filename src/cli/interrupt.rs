@@ -18,44 +18,43 @@ pub fn listen(first: &str, console: &Console) {
         Mode::Json => Some(json!({ "event": "note", "text": first }).to_string()),
         Mode::Silent => None,
     };
-    let outlives = hangup::ignored();
-    // A second handler in one process is an error, and a program without one still ends on Ctrl-C.
-    let _ = ctrlc::set_handler(move || {
+    requests(move || {
         if STOP.requested() {
             std::process::exit(CODE.into());
         }
         STOP.request();
         line.iter().for_each(|line| say(line));
     });
-    if outlives {
-        // The handler took it, as it takes every request to end.
-        hangup::ignore();
+}
+
+/// Has `act` done at Ctrl-C and at every request to end. A program that cannot listen still ends at them.
+#[cfg(unix)]
+fn requests(act: impl Fn() + Send + 'static) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let mut signals = vec![SIGINT, SIGTERM];
+    // The terminal is closed: unless the program was started to outlive that (`nohup`). A handler that is put there and
+    // taken back would let one through in between.
+    if !is_ignored(SIGHUP) {
+        signals.push(SIGHUP);
+    }
+    let Ok(mut signals) = signal_hook::iterator::Signals::new(signals) else { return };
+    let listen = move || signals.forever().for_each(|_| act());
+    let _ = std::thread::Builder::new().name("signals".into()).spawn(listen);
+}
+
+/// Whether a signal is ignored, as whoever started the program wants it.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: without a new action the call only fills in `action`, which is plain data.
+    unsafe {
+        let mut action: nix::libc::sigaction = std::mem::zeroed();
+        nix::libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == nix::libc::SIG_IGN
     }
 }
 
-/// A request to end when the terminal is closed, unless the program was started to outlive it (`nohup`).
-mod hangup {
-    #[cfg(unix)]
-    use nix::sys::signal::{SigHandler, Signal, signal};
-
-    /// Whether it is ignored. Asking ignores it.
-    #[cfg(unix)]
-    pub fn ignored() -> bool {
-        // SAFETY: an ignored signal runs no code.
-        matches!(unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }, Ok(SigHandler::SigIgn))
-    }
-
-    /// Ignores it.
-    #[cfg(unix)]
-    pub fn ignore() {
-        ignored();
-    }
-
-    #[cfg(not(unix))]
-    pub fn ignored() -> bool {
-        false
-    }
-
-    #[cfg(not(unix))]
-    pub fn ignore() {}
+/// Has `act` done at Ctrl-C and at every request to end. A program that cannot listen still ends at them.
+#[cfg(not(unix))]
+fn requests(act: impl Fn() + Send + 'static) {
+    let _ = ctrlc::set_handler(act);
 }

@@ -73,7 +73,7 @@ fn patches_of_both_stores_stay_aligned() {
     cpu.run(id, &[Clock { count: 2, ..CLOCK }]).unwrap();
     let (x, t) = (cpu.values(id, x).unwrap(), cpu.values(id, t).unwrap());
     for n in 0..9 {
-        let drawn = patch(7, 3, n as u32, &table, 3);
+        let drawn = patch(7, 3, n as u32 + 2, &table, 3);
         let entry = table[drawn.picture as usize];
         for p in 0..9 {
             let (i, j) = transform(drawn.transform, p as u32 / 3, p as u32 % 3, 3);

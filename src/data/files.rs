@@ -1,6 +1,7 @@
-//! Finding and reading training pictures: listing, duplicates, leakage of test pictures.
+//! Finding and reading training pictures: listing, decoding, leakage of test pictures.
 
 use super::Raster;
+use super::likeness::{Likeness, Mark, Sight};
 use crate::image::resize::{Rounding, imresize};
 use crate::image::{self, DecodeOptions, Kind, Picture};
 use crate::{Error, Result};
@@ -13,13 +14,6 @@ const EXTENSIONS: [&str; 17] = [
     "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "tif", "tiff", "pnm", "ppm", "pgm", "pbm",
     "pam", "gif",
 ];
-
-/// Thumbnails whose cells differ by less than this on average (of 0..255) show the same picture. Measured: no two
-/// different pictures among T91, BSDS500, 37 photographs and the test sets come closer than 10; copies at 0.37 of the
-/// size and JPEG quality 40 stay within 1.6, and two crops of one portrait by a few pixels differ by 2.
-const SAME: f32 = 4.0;
-/// Thumbnails with less contrast than this (mean difference from their mean) say nothing.
-const FLAT: f32 = 4.0;
 
 /// The picture files that were found, and the files that were not taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,19 +120,13 @@ pub(super) struct Loaded {
     pub mark: Mark,
 }
 
-/// What tells a picture from others; taken before any reduction.
-pub(super) struct Mark {
-    pub hash: u64,
-    thumbnail: Vec<f32>,
-}
-
 /// Decodes a picture; one of more than `max_pixels` is halved by bicubic until it has no more, which also makes it
 /// sharp at the scale of pixels, as large photographs seldom are.
 pub(super) fn load(path: &Path, max_pixels: Option<usize>, options: &DecodeOptions) -> Result<Loaded> {
     let picture = Picture::open_with(path, options)?;
     let mut raster = Raster::from_picture(&picture);
     drop(picture);
-    let mark = Mark { hash: raster.hash(), thumbnail: raster.thumbnail() };
+    let mark = Mark::new(&raster);
     while max_pixels.is_some_and(|most| raster.width * raster.height > most.max(1)) {
         raster = resized(&raster, 0.5);
     }
@@ -153,53 +141,36 @@ pub(super) fn resized(raster: &Raster, factor: f64) -> Raster {
     Raster::from_picture(&picture)
 }
 
-/// Marks of pictures that must not be trained on.
-pub(super) struct Excluded(Vec<(PathBuf, Mark)>);
+/// Pictures that must not be trained on.
+pub(super) struct Excluded(Vec<(PathBuf, Sight)>);
 
 impl Excluded {
-    /// The marks of the pictures of folders and files, and of those that cannot be read, why.
+    /// The pictures of folders and files; of those that cannot be read, why.
     pub(super) fn read(inputs: &[PathBuf]) -> Result<(Excluded, Vec<(PathBuf, String)>)> {
         let files = list(inputs)?.files;
-        let marks = files.par_iter().map(|path| (path.clone(), load(path, None, &DecodeOptions::default())));
+        let see = |path: &PathBuf| load(path, None, &DecodeOptions::default()).map(|loaded| Sight::new(&loaded.mark));
+        let seen = files.par_iter().map(|path| (path.clone(), see(path)));
         let (mut excluded, mut failed) = (Vec::new(), Vec::new());
-        for (path, loaded) in marks.collect::<Vec<_>>() {
-            match loaded {
-                Ok(loaded) => excluded.push((path, loaded.mark)),
+        for (path, sight) in seen.collect::<Vec<_>>() {
+            match sight {
+                Ok(sight) => excluded.push((path, sight)),
                 Err(error) => failed.push((path, error.to_string())),
             }
         }
         Ok((Excluded(excluded), failed))
     }
 
-    /// Errors, naming both files, when a training picture is one of these.
-    pub(super) fn check(&self, path: &Path, mark: &Mark) -> Result<()> {
-        for (test, other) in &self.0 {
-            let how = if mark.hash == other.hash {
-                "is the same picture as"
-            } else if mark.looks_like(other) {
-                "looks like a copy of"
-            } else {
-                continue;
-            };
-            let (path, test) = (path.display(), test.display());
-            return Err(Error::input(format!(
-                "{path} {how} {test}, which is excluded from training: leave it out of the training folders"
-            )));
+    /// These pictures, by their marks.
+    pub(super) fn new<'a>(pictures: impl Iterator<Item = (&'a Path, &'a Mark)>) -> Self {
+        Excluded(pictures.map(|(path, mark)| (path.to_path_buf(), Sight::new(mark))).collect())
+    }
+
+    /// The picture that one with this mark is, or is like, and how.
+    pub(super) fn find(&self, mark: &Mark) -> Option<(Likeness, &Path)> {
+        if self.0.is_empty() {
+            return None;
         }
-        Ok(())
-    }
-}
-
-impl Mark {
-    /// Mean difference of the thumbnails' cells.
-    fn distance(&self, other: &Mark) -> f32 {
-        let differences = self.thumbnail.iter().zip(&other.thumbnail).map(|(a, b)| (a - b).abs());
-        differences.sum::<f32>() / self.thumbnail.len() as f32
-    }
-
-    fn looks_like(&self, other: &Mark) -> bool {
-        let mean = self.thumbnail.iter().sum::<f32>() / self.thumbnail.len() as f32;
-        let contrast = self.thumbnail.iter().map(|v| (v - mean).abs()).sum::<f32>() / self.thumbnail.len() as f32;
-        contrast >= FLAT && self.distance(other) < SAME
+        let sight = Sight::new(mark);
+        self.0.iter().find_map(|(path, other)| Some((sight.likeness(other)?, path.as_path())))
     }
 }

@@ -1,6 +1,8 @@
 //! Folders of pictures as a training set, in shards that fit a budget.
 
 use super::files::{self, Excluded, Listing, Loaded};
+use super::likeness::Mark;
+use super::split::{self, Sides};
 use super::{Measure, PairOptions, Pictures, Raster, batch, pair, rows};
 use crate::image::DecodeOptions;
 use crate::{Error, Result};
@@ -8,6 +10,9 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+/// Pictures that a message names.
+const LEAKS: usize = 20;
 
 /// How a training set is made of folders.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +31,12 @@ pub struct FolderOptions {
     pub host_budget: usize,
     /// Draws the division into shards, their order and the degradations.
     pub seed: u32,
+    /// Share of the pictures that is held out, see [`super::split`], and what chooses them.
+    pub holdout: f64,
+    /// Chooses others.
+    pub split_seed: u32,
+    /// A picture that cannot be read is an error.
+    pub strict: bool,
 }
 
 impl FolderOptions {
@@ -40,6 +51,9 @@ impl FolderOptions {
             budget: 96 << 20,
             host_budget: 2 << 30,
             seed: 0,
+            holdout: 0.0,
+            split_seed: 0,
+            strict: false,
         }
     }
 
@@ -65,6 +79,10 @@ pub struct Report {
     pub too_small: Vec<PathBuf>,
     /// Pictures left out, and the picture that each repeats pixel by pixel.
     pub duplicates: Vec<(PathBuf, PathBuf)>,
+    /// Pictures left out since they are like one that is held out, and how, in words.
+    pub alike: Vec<String>,
+    /// Pictures held out though their hash says otherwise or the reverse: one side would have none.
+    pub moved: Vec<PathBuf>,
     /// Pictures that cannot be read, or not whole, and why; those of [`FolderOptions::exclude`] too, which nothing can be
     /// compared with.
     pub failed: Vec<(PathBuf, String)>,
@@ -84,7 +102,13 @@ impl Report {
             }
         };
         warn(self.too_small.len(), "too small for a patch", self.too_small.first());
-        warn(self.duplicates.len(), "repeats of others", self.duplicates.first().map(|(path, _)| path));
+        for (path, first) in &self.duplicates {
+            warnings.push(format!("left out: {} is the same picture as {}", path.display(), first.display()));
+        }
+        warnings.extend(self.alike.iter().map(|alike| format!("left out: {alike}, which is held out")));
+        for path in &self.moved {
+            warnings.push(format!("so that both sides have pictures, {} changed sides", path.display()));
+        }
         if let Some((path, why)) = self.left_out.first() {
             let (count, path) = (self.left_out.len(), path.display());
             warnings.push(format!("{count} other files in the folders are not taken ({path}: {why} ...)"));
@@ -117,6 +141,7 @@ pub struct Folder {
     items: Vec<Item>,
     /// Items of each shard, ascending.
     shards: Vec<Vec<usize>>,
+    held: Vec<PathBuf>,
     report: Report,
 }
 
@@ -132,19 +157,27 @@ impl Folder {
         let Listing { files, left_out, .. } = files::list(inputs)?;
         let mut report = Report { files: files.len(), failed, left_out, ..Report::default() };
         let (mut sources, mut kept) = (Vec::<Source>::new(), 0);
+        let (mut marks, mut leaks) = (Vec::new(), Vec::new());
         let mut seen: HashMap<u64, usize> = HashMap::new();
         // In portions, so that pictures past the budget are let go of before the next are read.
         for portion in files.chunks(64) {
-            let loaded = portion.par_iter().map(|path| files::load(path, options.max_pixels, &DecodeOptions::truth()));
-            for (path, loaded) in portion.iter().zip(loaded.collect::<Vec<_>>()) {
-                let Loaded { raster, mark } = match loaded {
+            let loaded = portion.par_iter().map(|path| {
+                let loaded = files::load(path, options.max_pixels, &DecodeOptions::truth())?;
+                let like = excluded.find(&loaded.mark);
+                Ok((loaded, like))
+            });
+            for (path, loaded) in portion.iter().zip(loaded.collect::<Vec<Result<_>>>()) {
+                let (Loaded { raster, mark }, like) = match loaded {
                     Ok(loaded) => loaded,
                     Err(error) => {
                         report.failed.push((path.clone(), error.to_string()));
                         continue;
                     }
                 };
-                excluded.check(path, &mark)?;
+                if let Some((like, test)) = like {
+                    leaks.push(format!("{} {} {}", path.display(), like.words(), test.display()));
+                    continue;
+                }
                 if let Some(&first) = seen.get(&mark.hash) {
                     report.duplicates.push((path.clone(), sources[first].path.clone()));
                     continue;
@@ -158,8 +191,23 @@ impl Folder {
                 let keep = kept + raster.data.len() <= options.host_budget;
                 kept += if keep { raster.data.len() } else { 0 };
                 sources.push(Source { path, hash: mark.hash, width, height, raster: keep.then_some(raster) });
+                if options.holdout > 0.0 {
+                    marks.push(mark);
+                }
             }
         }
+        if !leaks.is_empty() {
+            return Err(Error::input(leaked(&leaks)));
+        }
+        if options.strict
+            && let Some((_, why)) = report.failed.first()
+        {
+            let more = report.failed.len() - 1;
+            let why = if more > 0 { format!("{why} (and {more} more like it)") } else { why.clone() };
+            return Err(Error::key("data.strict", why));
+        }
+        let held =
+            if options.holdout > 0.0 { hold_out(&mut sources, marks, &options, &mut report)? } else { Vec::new() };
         let mut items = Vec::new();
         for (index, source) in sources.iter().enumerate() {
             for &factor in &options.rescale {
@@ -187,12 +235,17 @@ impl Folder {
         report.bytes = items.iter().map(|item| item.measure.bytes).sum();
         let measures: Vec<Measure> = items.iter().map(|item| item.measure).collect();
         let shards = divide(&measures, options.budget, options.seed)?;
-        Ok(Folder { options, sources, items, shards, report })
+        Ok(Folder { options, sources, items, shards, held, report })
     }
 
     /// What became of the files.
     pub fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// The files that are held out.
+    pub fn held(&self) -> impl Iterator<Item = &Path> {
+        self.held.iter().map(PathBuf::as_path)
     }
 
     /// The files of the pictures that were taken, and a hash of the pixels of each.
@@ -250,10 +303,49 @@ impl Folder {
                 return Err(Error::file(&source.path, "has changed since training began"));
             }
             let raster = if item.factor == 1.0 { raster } else { Cow::Owned(files::resized(&raster, item.factor)) };
-            pair(&raster, &options.pairs, [options.seed, pass, index as u32])
+            let key = [options.seed, pass, index as u32];
+            pair(&raster, &options.pairs, key).map_err(|error| error.in_file(&source.path))
         });
         Pictures::pack(&pairs.collect::<Result<Vec<_>>>()?, &options.pairs)
     }
+}
+
+/// Says which pictures must not be there.
+fn leaked(leaks: &[String]) -> String {
+    let named = leaks.iter().take(LEAKS).cloned().collect::<Vec<_>>().join("; ");
+    let more = leaks.len().saturating_sub(LEAKS);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{named}{more}: excluded from training, so leave it out of the training folders")
+}
+
+/// Takes the held-out pictures, and those that are like one of them, from the sources; returns the files that are held out.
+fn hold_out(
+    sources: &mut Vec<Source>,
+    marks: Vec<Mark>,
+    options: &FolderOptions,
+    report: &mut Report,
+) -> Result<Vec<PathBuf>> {
+    let hashes: Vec<u64> = marks.iter().map(|mark| mark.hash).collect();
+    let Sides { held, moved, .. } = split::sides(&hashes, None, options.holdout, options.split_seed)?;
+    report.moved = moved.iter().map(|&i| sources[i].path.clone()).collect();
+    let excluded = Excluded::new(held.iter().map(|&i| (sources[i].path.as_path(), &marks[i])));
+    let is_held: std::collections::HashSet<usize> = held.iter().copied().collect();
+    let alike = marks.par_iter().enumerate().map(|(i, mark)| match is_held.contains(&i) {
+        true => None,
+        false => excluded.find(mark),
+    });
+    let alike: Vec<_> = alike.collect();
+    let paths = held.iter().map(|&i| sources[i].path.clone()).collect();
+    let mut index = 0;
+    sources.retain(|source| {
+        let i = index;
+        index += 1;
+        if let Some((like, test)) = alike[i] {
+            report.alike.push(format!("{} {} {}", source.path.display(), like.words(), test.display()));
+        }
+        !is_held.contains(&i) && alike[i].is_none()
+    });
+    Ok(paths)
 }
 
 /// Divides pairs into as few shards as hold them within `budget` bytes and 2^32 positions each, of nearly equal bytes:

@@ -56,21 +56,27 @@ impl Raster {
         hash.digest()
     }
 
-    /// Mean brightness (of all channels alike) of 24 x 24 cells of equal size, in units of 0..255, cell rows first.
-    /// A pixel on the border of two cells counts to each by its share, so that copies of any size agree.
+    /// [`Raster::cells`], 24 x 24 of them.
     pub(super) fn thumbnail(&self) -> Vec<f32> {
-        let (rows, columns) = (shares(self.height), shares(self.width));
-        let mut cells = vec![0.0; THUMBNAIL * THUMBNAIL];
+        self.cells(THUMBNAIL, THUMBNAIL)
+    }
+
+    /// Mean brightness (of all channels alike) of cells of equal size, in units of 0..255, cell rows first. A pixel on the
+    /// border of two cells counts to each by its share, so that copies of any size agree.
+    pub(super) fn cells(&self, columns: usize, rows: usize) -> Vec<f32> {
+        let (down, across) = (shares(self.height, rows), shares(self.width, columns));
+        let mut cells = vec![0.0; columns * rows];
+        let mut means = vec![0.0f32; columns];
         for (y, line) in self.data.chunks_exact((self.width * self.channels).max(1)).enumerate() {
-            let mut means = [0.0f32; THUMBNAIL];
-            for (pixel, shares) in line.chunks_exact(self.channels).zip(&columns) {
+            means.fill(0.0);
+            for (pixel, shares) in line.chunks_exact(self.channels).zip(&across) {
                 let value = pixel.iter().map(|&byte| f32::from(byte)).sum::<f32>() / self.channels as f32;
                 for &(cell, share) in shares {
                     means[cell] += value * share;
                 }
             }
-            for &(row, share) in &rows[y] {
-                for (cell, mean) in cells[row * THUMBNAIL..][..THUMBNAIL].iter_mut().zip(&means) {
+            for &(row, share) in &down[y] {
+                for (cell, mean) in cells[row * columns..][..columns].iter_mut().zip(&means) {
                     *cell += mean * share;
                 }
             }
@@ -79,14 +85,14 @@ impl Raster {
     }
 }
 
-/// For each of `size` pixels in a row: the cells it lies in, and which share of each cell it makes up.
-fn shares(size: usize) -> Vec<Vec<(usize, f32)>> {
-    // In units of 1 / (24 * size) of the whole, pixel k is [24 k, 24 (k + 1)) and cell c is [size * c, size * (c + 1)).
+/// For each of `size` pixels in a row: which of `count` cells it lies in, and which share of each cell it makes up.
+fn shares(size: usize, count: usize) -> Vec<Vec<(usize, f32)>> {
+    // In units of 1 / (count size) of the whole, pixel k is [count k, count (k + 1)) and cell c is [size c, size (c + 1)).
     let share = |pixel: usize, cell: usize| {
-        let (first, last) = ((THUMBNAIL * pixel).max(size * cell), (THUMBNAIL * (pixel + 1)).min(size * (cell + 1)));
+        let (first, last) = ((count * pixel).max(size * cell), (count * (pixel + 1)).min(size * (cell + 1)));
         (cell, (last - first) as f32 / size as f32)
     };
-    let cells = |pixel: usize| THUMBNAIL * pixel / size..(THUMBNAIL * (pixel + 1)).div_ceil(size);
+    let cells = |pixel: usize| count * pixel / size..(count * (pixel + 1)).div_ceil(size);
     (0..size).map(|pixel| cells(pixel).map(|cell| share(pixel, cell)).collect()).collect()
 }
 

@@ -42,6 +42,15 @@ pub enum DataSpec {
         /// Bytes of pictures on the device at a time, MiB; more are streamed in by shards.
         #[serde(default = "defaults::budget")]
         budget_mib: usize,
+        /// Share of the pictures kept for validation, beside those of `validate.folders`; chosen by their pixels.
+        #[serde(default)]
+        holdout: f64,
+        /// Chooses others.
+        #[serde(default)]
+        split_seed: u32,
+        /// A picture that cannot be read ends the run before it begins, instead of being left out.
+        #[serde(default)]
+        strict: bool,
         /// What befalls the low-resolution pictures besides the reduction; nothing when not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         degrade: Option<Degradation>,

@@ -1,5 +1,7 @@
 //! Validation: how good a network is on what it did not learn from.
 
+use std::path::PathBuf;
+
 use super::Deciding;
 use super::report::Validation;
 use crate::data::{self, Degradation, Rows};
@@ -34,12 +36,27 @@ pub enum Judge {
     /// Pictures to be restored from what was made of them.
     Pictures {
         /// Ground truth.
-        truths: Vec<Picture>,
+        truths: Vec<Truth>,
         /// What is given to the network, the deciding one first.
         inputs: Vec<Inputs>,
         /// Made at the first validation.
         upscaler: Option<Box<Upscaler>>,
     },
+}
+
+/// A picture as it should be.
+pub struct Truth {
+    /// What messages call it.
+    pub name: PathBuf,
+    /// Its pixels.
+    pub picture: Picture,
+}
+
+impl Truth {
+    /// What is computed of the picture; an error names it.
+    fn compute<T>(&self, compute: impl FnOnce(&Picture) -> Result<T>) -> Result<T> {
+        compute(&self.picture).map_err(|error| error.in_file(&self.name))
+    }
 }
 
 /// Low-resolution pictures, one for each truth, and how well bicubic enlargement restores them.
@@ -53,22 +70,27 @@ pub struct Inputs {
 
 impl Inputs {
     /// The bicubic reductions.
-    fn clean(truths: &[Picture], scale: usize, names: [&'static str; 2]) -> Result<Self> {
-        let lows = truths.iter().map(|truth| protocol::low_resolution(truth, scale)).collect::<Result<_>>()?;
-        let scores = truths.iter().map(|t| protocol::bicubic(t, scale, Baseline::Luma)).collect::<Result<Vec<_>>>()?;
+    fn clean(truths: &[Truth], scale: usize, names: [&'static str; 2]) -> Result<Self> {
+        let low = |truth: &Truth| truth.compute(|picture| protocol::low_resolution(picture, scale));
+        let score = |truth: &Truth| truth.compute(|picture| protocol::bicubic(picture, scale, Baseline::Luma));
+        let lows = truths.iter().map(low).collect::<Result<_>>()?;
+        let scores = truths.iter().map(score).collect::<Result<Vec<_>>>()?;
         Ok(Inputs { names, lows, bicubic: mean(&scores) })
     }
 
     /// Degraded once for the whole run: `seed` and the number of a picture say how.
-    fn degraded(truths: &[Picture], scale: usize, degradation: &Degradation, seed: u32) -> Result<Self> {
+    fn degraded(truths: &[Truth], scale: usize, degradation: &Degradation, seed: u32) -> Result<Self> {
         // A pass that training never comes to, so that nothing is judged by what was drawn for learning.
         let key = |index: usize| [seed, u32::MAX, index as u32];
-        let low =
-            |(index, truth)| data::low(&resize::modcrop_picture(truth, scale), scale, Some(degradation), key(index));
+        let low = |(index, truth): (usize, &Truth)| {
+            truth.compute(|picture| {
+                data::low(&resize::modcrop_picture(picture, scale), scale, Some(degradation), key(index))
+            })
+        };
         let lows = truths.iter().enumerate().map(low).collect::<Result<Vec<_>>>()?;
-        let score = |(low, truth): (&Picture, &Picture)| {
+        let score = |(low, truth): (&Picture, &Truth)| {
             let bicubic = low.map(|plane| resize::upscale(plane, scale, resize::Rounding::Eight));
-            protocol::compare(&bicubic, truth, scale)
+            truth.compute(|picture| protocol::compare(&bicubic, picture, scale))
         };
         let scores = lows.iter().zip(truths).map(score).collect::<Result<Vec<_>>>()?;
         Ok(Inputs { names: ["degraded PSNR", "degraded SSIM"], lows, bicubic: mean(&scores) })
@@ -90,7 +112,7 @@ impl Judge {
     ///
     /// # Errors
     /// When a picture is too small for the scores.
-    pub fn pictures(truths: Vec<Picture>, scale: usize) -> Result<Self> {
+    pub fn pictures(truths: Vec<Truth>, scale: usize) -> Result<Self> {
         let inputs = vec![Inputs::clean(&truths, scale, ["PSNR", "SSIM"])?];
         Ok(Judge::Pictures { truths, inputs, upscaler: None })
     }
@@ -100,7 +122,7 @@ impl Judge {
     /// # Errors
     /// When a picture is too small for the scores.
     pub fn degraded_pictures(
-        truths: Vec<Picture>,
+        truths: Vec<Truth>,
         scale: usize,
         degradation: &Degradation,
         seed: u32,
@@ -162,7 +184,9 @@ impl Judge {
                 for input in inputs.iter() {
                     let mut scores = Vec::new();
                     for (low, truth) in input.lows.iter().zip(truths.iter()) {
-                        scores.push(protocol::compare(&restore(upscaler, low)?, truth, upscaler.scale())?);
+                        let restored = restore(upscaler, low)?;
+                        let scale = upscaler.scale();
+                        scores.push(truth.compute(|picture| protocol::compare(&restored, picture, scale))?);
                     }
                     values.extend(mean(&scores));
                 }
@@ -182,7 +206,7 @@ impl Judge {
         let (side, gap, scale) = (144, 4, upscaler.scale());
         let mut rows: Vec<[Picture; 3]> = Vec::new();
         for (truth, low) in truths.iter().zip(&inputs[0].lows).take(4) {
-            let truth = resize::modcrop_picture(truth, scale);
+            let truth = resize::modcrop_picture(&truth.picture, scale);
             let bicubic = low.map(|p| resize::upscale(p, scale, resize::Rounding::Eight));
             let network = restore(upscaler, low)?;
             let crop = |picture: &Picture| {

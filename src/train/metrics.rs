@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use plotters::prelude::*;
-
+use super::plot::{Panel, draw};
 use super::report::Validation;
 use crate::{Error, Result, files};
 
@@ -95,28 +94,17 @@ impl Metrics {
     /// When the file cannot be written.
     pub fn draw(&self, last: Option<&Validation>) -> Result<()> {
         let path = self.path.with_file_name("curves.svg");
-        let mut svg = String::new();
-        self.chart(&mut svg, last).map_err(|e| Error::file(&path, e.to_string()))?;
-        files::replace(&path, svg.as_bytes())
-    }
-
-    fn chart(
-        &self,
-        svg: &mut String,
-        last: Option<&Validation>,
-    ) -> std::result::Result<(), Box<dyn std::error::Error>> {
-        let area = SVGBackend::with_string(svg, (900, 360)).into_drawing_area();
-        area.fill(&WHITE)?;
-        let (left, right) = area.split_horizontally(450);
-        let losses: Vec<(f64, f64)> = self.rows.iter().map(|r| (r.step as f64, r.loss)).collect();
-        panel(&left, "training loss", &losses, None)?;
-        let scores = self.rows.iter().filter_map(|r| Some((r.step as f64, *r.scores.first()?)));
-        let scores: Vec<(f64, f64)> = scores.collect();
+        let losses = self.rows.iter().map(|r| (r.step as f64, r.loss)).collect();
+        let scores = self.rows.iter().filter_map(|r| Some((r.step as f64, *r.scores.first()?))).collect();
         let baseline = last.and_then(|v| v.baseline.first()).map(|(name, value)| (format!("bicubic {name}"), *value));
         let name = self.columns.get(COLUMNS.len()).map_or("", String::as_str);
-        panel(&right, &format!("validation {name}"), &scores, baseline)?;
-        area.present()?;
-        Ok(())
+        draw(
+            &path,
+            &[
+                Panel { title: "training loss".into(), points: losses, ..Panel::over_steps() },
+                Panel { title: format!("validation {name}"), points: scores, baseline, ..Panel::over_steps() },
+            ],
+        )
     }
 }
 
@@ -136,45 +124,6 @@ fn parse(line: &str, scores: usize) -> Option<Row> {
         }
         _ => None,
     }
-}
-
-/// Whether a value can stand on an axis.
-fn drawable(value: f64) -> bool {
-    value.abs() < 1e15
-}
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-
-fn panel(
-    area: &Area<'_>,
-    title: &str,
-    points: &[(f64, f64)],
-    baseline: Option<(String, f64)>,
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let points: Vec<(f64, f64)> = points.iter().copied().filter(|p| drawable(p.1)).collect();
-    let baseline = baseline.filter(|(_, value)| drawable(*value));
-    let values = points.iter().map(|p| p.1).chain(baseline.iter().map(|b| b.1));
-    let range = values.fold(None, |range, v| {
-        let (low, high) = range.unwrap_or((v, v));
-        Some((v.min(low), v.max(high)))
-    });
-    let (low, high) = range.unwrap_or((0.0, 1.0));
-    // Values that differ in their last digits alone are one line: an axis that told them apart would have no end of marks.
-    let margin = (0.05 * (high - low)).max(1e-3 * high.abs().max(low.abs())).max(1e-9);
-    let end = points.last().map_or(1.0, |p| p.0);
-    let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", 16))
-        .margin(10)
-        .x_label_area_size(30)
-        .y_label_area_size(60)
-        .build_cartesian_2d(0.0..end, low - margin..high + margin)?;
-    chart.configure_mesh().x_desc("step").light_line_style(WHITE).draw()?;
-    chart.draw_series(LineSeries::new(points, &BLUE))?;
-    if let Some((name, value)) = baseline {
-        chart.draw_series(LineSeries::new([(0.0, value), (end, value)], &RED))?.label(name);
-        chart.configure_series_labels().border_style(BLACK).draw()?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

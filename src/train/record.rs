@@ -254,7 +254,13 @@ pub(super) fn accept(differences: Vec<Difference>, allowed: &[Change], run: &Pat
     let allowed = allowed.iter().map(|change| change.name()).filter(|name| !keys.contains(name));
     let all: Vec<String> = allowed.chain(keys.iter().cloned()).map(|key| format!("\"{key}\"")).collect();
     let what = texts(&refused).join("; ");
-    let remedy = format!("begin a new run, or allow it by --set 'resume.allow=[{}]'", all.join(", "));
+    // Weights of another network rarely fit, and a new run can take over those that do.
+    let new = if keys.contains(&Change::Network.name()) {
+        "begin a new run, with `start` for its weights"
+    } else {
+        "begin a new run"
+    };
+    let remedy = format!("{new}, or allow it by --set 'resume.allow=[{}]'", all.join(", "));
     Err(Error::file(run, format!("is of another run: {what}; {remedy}")))
 }
 
@@ -331,4 +337,44 @@ fn digest(record: &Value) -> String {
 pub(super) fn same_device(one: &str, other: &str) -> bool {
     let cpu = |name: &str| name.starts_with("CPU (") && name.ends_with("f32)");
     one == other || one.is_empty() || (cpu(one) && cpu(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processor_is_one_device_with_any_number_of_threads() {
+        assert!(
+            same_device("CPU (2 threads, f32)", "CPU (64 threads, f32)") && same_device("", "CPU (2 threads, f32)")
+        );
+        assert!(!same_device("CPU (2 threads, f32)", "CPU (2 threads, f64)"));
+        assert!(!same_device("CPU (2 threads, f32)", "llvmpipe (vulkan)"));
+    }
+
+    #[test]
+    fn a_record_is_found_by_its_hash_and_an_edited_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let recipe = Recipe::default();
+        let interface = Interface::of(&recipe.network).unwrap();
+        let (data, validate) = (recipe.data.clone(), recipe.validate.clone());
+        let what = What { data, validate, learnt: 96, held: 8, files: Vec::new(), interface };
+        let one = Record { how: How::of(&recipe), what };
+        let other = Record { how: How { seed: 9, ..one.how.clone() }, what: one.what.clone() };
+        let mut history = History::read(folder.path()).unwrap();
+        let hashes = [history.add(0, &one).unwrap(), history.add(5, &one).unwrap(), history.add(7, &other).unwrap()];
+        assert_eq!(hashes[0], hashes[1]);
+        let history = History::read(folder.path()).unwrap();
+        assert_eq!(history.parts.iter().map(|part| part.from).collect::<Vec<_>>(), [0, 7]);
+        assert_eq!((history.find(&hashes[0]).unwrap(), history.find(&hashes[2]).unwrap()), (one.clone(), other));
+        let path = folder.path().join("record.json");
+        let text = std::fs::read_to_string(&path).unwrap().replace("\"learnt\": 96", "\"learnt\": 95");
+        std::fs::write(&path, text).unwrap();
+        let edited = History::read(folder.path()).unwrap();
+        assert!(edited.find(&hashes[0]).unwrap_err().to_string().contains("record.json"));
+        // A new run in the folder begins anew.
+        let mut history = history;
+        history.add(0, &one).unwrap();
+        assert_eq!(history.parts.len(), 1);
+    }
 }

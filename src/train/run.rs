@@ -131,7 +131,7 @@ fn setup(recipe: &Recipe) -> Result<Setup> {
 }
 
 /// The trainer of a recipe, its data on the device.
-fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> Result<Trainer> {
+pub(super) fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> Result<Trainer> {
     let device = device.clone().with_precision(recipe.precision)?;
     Trainer::new(device.executor()?, setup(recipe)?, &prepared.resident, prepared.room)
 }

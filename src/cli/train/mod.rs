@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use wgrad::Result;
-use wgrad::train::{self, Summary};
+use wgrad::train::{self, RangeTest, Summary};
 
 use super::console::Console;
 use super::{Common, Outcome, interrupt, output};
@@ -26,6 +26,9 @@ pub struct Arguments {
     /// Go on where the run stopped; the last one of that name when no folder is given
     #[arg(long)]
     resume: bool,
+    /// Train nothing, but try learning rates from 1e-7 to 10 and suggest one; the curve goes to lr.svg and lr.csv
+    #[arg(long, conflicts_with = "resume")]
+    find_lr: bool,
     /// Print every key with its default and meaning, as a recipe
     #[arg(long)]
     explain: bool,
@@ -45,6 +48,11 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     recipe.precision = device.precision();
     interrupt::listen("finishing the step and saving; Ctrl-C again stops at once", console);
     let mut teller = Teller::new(console);
+    if arguments.find_lr {
+        let test = train::find_rate(&recipe, &device, &folder, &interrupt::STOP, &mut teller);
+        console.clear();
+        return suggest(&test?, console);
+    }
     let result = train::run(&recipe, &device, &folder, arguments.resume, &interrupt::STOP, &mut teller);
     console.clear();
     let summary = result?;
@@ -57,6 +65,25 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
             Outcome::Partly
         }
     })
+}
+
+/// The suggested rate to standard output.
+fn suggest(test: &RangeTest, console: &Console) -> Result<Outcome> {
+    let folder = test.folder.display();
+    let (lowest, count) = (test.lowest, test.points.len());
+    console.event(
+        "find-lr",
+        json!({ "suggestion": test.suggestion, "lowest": lowest, "steps": count, "folder": folder.to_string() }),
+    );
+    match test.suggestion {
+        Some(rate) => {
+            output::line(&format!("optimizer.lr = {rate:.1e}"))?;
+            console.line(&format!("the loss is lowest at {lowest:.1e}, and a tenth of that is safe"));
+        }
+        None => console.note("no learning rate lowered the loss: look at the data, the loss and the network"),
+    }
+    console.line(&format!("wrote {folder}: lr.svg, lr.csv ({count} steps)"));
+    Ok(if interrupt::STOP.requested() { Outcome::Interrupted } else { Outcome::Done })
 }
 
 /// The scores to standard output; what was written and what can be done with it to standard error.

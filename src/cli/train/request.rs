@@ -24,6 +24,7 @@ pub fn folder(arguments: &Arguments) -> Result<PathBuf> {
     let stem = arguments.recipe.as_deref().and_then(Path::file_stem).unwrap_or(QUICK_START.as_ref());
     let numbered = |number: usize| {
         let mut name = stem.to_os_string();
+        name.push(if arguments.find_lr { "-lr" } else { "" });
         if number > 1 {
             name.push(format!("-{number}"));
         }

@@ -1,15 +1,15 @@
 //! Pictures to be enlarged: drawn, or from folders.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Origins, Prepared};
-use crate::data::{Folder, FolderOptions, PairOptions, Raster, procedural};
+use crate::data::{self, Folder, FolderOptions, PairOptions, Raster, procedural};
 use crate::image::{DecodeOptions, Picture};
 use crate::interface::Interface;
 use crate::network::Input;
-use crate::train::judge::Judge;
+use crate::train::judge::{Judge, Truth};
 use crate::train::record::Source;
 use crate::train::report::Report;
 use crate::train::shards::{Shards, Supply};
@@ -18,7 +18,19 @@ use crate::{Error, Result};
 
 /// Folders of pictures to learn from, and those of validation folders to be judged by.
 pub(super) fn folders(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Result<Prepared> {
-    let DataSpec::Images { train, exclude, patch, rescale, max_pixels, budget_mib, degrade } = &recipe.data else {
+    let DataSpec::Images {
+        train,
+        exclude,
+        patch,
+        rescale,
+        max_pixels,
+        budget_mib,
+        holdout,
+        split_seed,
+        strict,
+        degrade,
+    } = &recipe.data
+    else {
         unreachable!("asked for by the recipe")
     };
     let mut options = FolderOptions::new(pair_options(recipe, *patch));
@@ -28,8 +40,12 @@ pub(super) fn folders(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
     options.seed = recipe.seed;
     options.exclude = exclude.iter().chain(&recipe.validate.folders).cloned().collect();
     options.pairs.degradation = *degrade;
+    (options.holdout, options.split_seed, options.strict) = (*holdout, *split_seed, *strict);
+    let folder = Folder::open(train, options)?;
+    let mut judged = listed(&recipe.validate.folders)?;
+    judged.extend(folder.held().map(Path::to_path_buf));
     let mut failed = BTreeMap::new();
-    let (truths, mut files) = truths(&recipe.validate.folders, &mut failed)?;
+    let (truths, mut files) = truths(&judged, &mut failed)?;
     let judge = match degrade {
         None => Judge::pictures(truths, scale(recipe))?,
         Some(degradation) => {
@@ -37,7 +53,6 @@ pub(super) fn folders(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
             Judge::degraded_pictures(truths, scale(recipe), degradation, recipe.seed, best)?
         }
     };
-    let folder = Folder::open(train, options)?;
     // A validation picture is among the excluded ones as well, and told once.
     failed.extend(folder.report().failed.iter().cloned());
     for why in failed.values() {
@@ -48,9 +63,10 @@ pub(super) fn folders(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
     }
     files.extend(folder.sources().map(|(path, hash)| Source::new(path, hash, false)));
     let found = folder.report();
-    let mib = found.bytes >> 20;
+    let (mib, held) = (found.bytes >> 20, judge.count());
     let shards = folder.shards();
-    report.note(&format!("{} pictures, {} pairs, {mib} MiB in {shards} shards", found.pictures, found.pairs));
+    let (pictures, pairs) = (found.pictures, found.pairs);
+    report.note(&format!("{pictures} pictures, {pairs} pairs, {mib} MiB in {shards} shards; judged by {held}"));
     Ok(Prepared { failed: failed.len(), files, ..shards_of(recipe, folder, judge, *patch, step)? })
 }
 
@@ -81,11 +97,13 @@ pub(super) fn drawn(
     let options = pair_options(recipe, patch);
     let resident = Resident::Pictures(procedural::pictures(seed, count, size, &options)?);
     let (judge, files) = match recipe.validate.folders.is_empty() {
-        false => truths(&recipe.validate.folders, &mut failed)?,
+        false => truths(&listed(&recipe.validate.folders)?, &mut failed)?,
         true => {
             let first = seed + count as u64;
             let seeds = first..first + recipe.validate.pictures.max(1) as u64;
-            (seeds.map(|s| procedural::dead_leaves(s, size, size).to_picture()).collect(), Vec::new())
+            let picture = |s| procedural::dead_leaves(s, size, size).to_picture();
+            let truth = |s| Truth { name: format!("drawn picture {s}").into(), picture: picture(s) };
+            (seeds.map(truth).collect(), Vec::new())
         }
     };
     for why in failed.values() {
@@ -96,27 +114,33 @@ pub(super) fn drawn(
     Ok(Prepared { failed: failed.len(), files, ..prepared })
 }
 
-/// Ground truth of validation folders, and its files; those that cannot be read, or not whole, are added to `failed`.
-fn truths(folders: &[PathBuf], failed: &mut BTreeMap<PathBuf, String>) -> Result<(Vec<Picture>, Vec<Source>)> {
-    if folders.is_empty() {
-        return Err(Error::key("validate.folders", "name at least one folder of pictures to be judged by"));
+/// The pictures of some folders, of which there may be none.
+fn listed(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    if folders.is_empty() { Ok(Vec::new()) } else { Ok(data::list(folders)?.files) }
+}
+
+/// Ground truth, and its files; those that cannot be read, or not whole, are added to `failed`.
+fn truths(paths: &[PathBuf], failed: &mut BTreeMap<PathBuf, String>) -> Result<(Vec<Truth>, Vec<Source>)> {
+    let bad = |why: &str| Err(Error::key("validate.folders", why));
+    if paths.is_empty() {
+        return bad(
+            "name at least one folder of pictures to be judged by, or set data.holdout to a share, such as 0.1",
+        );
     }
     let (mut truths, mut files) = (Vec::new(), Vec::new());
-    for file in crate::data::list(folders)?.files {
-        match Picture::open_with(&file, &DecodeOptions::truth()) {
-            Ok(truth) => {
-                files.push(Source::new(&file, Raster::from_picture(&truth).hash(), true));
-                truths.push(truth);
+    for path in paths {
+        match Picture::open_with(path, &DecodeOptions::truth()) {
+            Ok(picture) => {
+                files.push(Source::new(path, Raster::from_picture(&picture).hash(), true));
+                truths.push(Truth { name: path.clone(), picture });
             }
             Err(error) => {
-                failed.insert(file, error.to_string());
+                failed.insert(path.clone(), error.to_string());
             }
         }
     }
     match failed.values().next() {
-        Some(why) if truths.is_empty() => {
-            Err(Error::key("validate.folders", format!("none of their pictures can be read; {why}")))
-        }
+        Some(why) if truths.is_empty() => bad(&format!("none of their pictures can be read; {why}")),
         _ => Ok((truths, files)),
     }
 }
