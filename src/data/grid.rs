@@ -52,9 +52,14 @@ impl Grid {
     }
 
     /// Mean brightness of a square at a pixel.
-    pub(super) fn mean(&self, [x, y]: [f64; 2], side: f64) -> f32 {
+    pub(super) fn mean(&self, at: [f64; 2], side: f64) -> f32 {
+        self.rectangle(at, [side, side])
+    }
+
+    /// Mean brightness of a rectangle at a pixel.
+    pub(super) fn rectangle(&self, [x, y]: [f64; 2], [width, height]: [f64; 2]) -> f32 {
         let (sx, sy) = (self.columns as f64 / self.width, self.rows as f64 / self.height);
-        let (x0, x1, y0, y1) = (x * sx, (x + side) * sx, y * sy, (y + side) * sy);
+        let (x0, x1, y0, y1) = (x * sx, (x + width) * sx, y * sy, (y + height) * sy);
         let sum = self.sum(x1, y1) - self.sum(x0, y1) - self.sum(x1, y0) + self.sum(x0, y0);
         (sum / ((x1 - x0) * (y1 - y0))) as f32
     }

@@ -147,7 +147,7 @@ impl Sight {
         let mut places = Vec::new();
         // The first four have the template's sides, the others have them swapped.
         for (first, group) in turned.chunks(4).enumerate() {
-            level.places(group, 4 * first, &mut places);
+            level.places(&self.grid, group, 4 * first, &mut places);
         }
         places.sort_by(|a, b| b.correlation.total_cmp(&a.correlation));
         places.truncate(PLACES);
@@ -206,7 +206,7 @@ impl Level {
     }
 
     /// Adds the places at which one of the templates, of one size, roughly fits; `first` is the number of the first.
-    fn places(&self, templates: &[Cells], first: usize, places: &mut Vec<Place>) {
+    fn places(&self, grid: &Grid, templates: &[Cells], first: usize, places: &mut Vec<Place>) {
         let Cells { columns, rows, .. } = templates[0];
         let (Some(right), Some(down)) =
             ((self.means.columns + 1).checked_sub(2 * columns), (self.means.rows + 1).checked_sub(2 * rows))
@@ -215,15 +215,18 @@ impl Level {
         };
         let (mean, contrast) = (templates[0].mean(), templates[0].deviation());
         let mut window = Cells { columns, rows, values: vec![0.0; columns * rows] };
+        let size = [columns, rows].map(|side| side as f64 * self.cell);
         for top in 0..=down {
             for left in 0..=right {
+                let at = [left, top].map(|half| half as f64 * self.cell / 2.0);
+                // Most places go by this.
+                if (grid.rectangle(at, size) - mean).abs() > 2.0 * SAME {
+                    continue;
+                }
                 for row in 0..rows {
                     let line = &self.means.values[(top + 2 * row) * self.means.columns + left..];
                     let to = &mut window.values[row * columns..(row + 1) * columns];
                     to.iter_mut().zip(line.iter().step_by(2)).for_each(|(to, &v)| *to = v);
-                }
-                if (window.mean() - mean).abs() > 2.0 * SAME {
-                    continue;
                 }
                 let ratio = window.deviation() / contrast;
                 if !(0.7..1.4).contains(&ratio) {
@@ -232,7 +235,6 @@ impl Level {
                 for (k, template) in templates.iter().enumerate() {
                     let correlation = template.correlation(&window);
                     if correlation > ROUGH {
-                        let at = [left, top].map(|half| half as f64 * self.cell / 2.0);
                         places.push(Place { correlation, at, turn: first + k });
                     }
                 }
