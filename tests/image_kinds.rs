@@ -91,6 +91,16 @@ fn what_is_not_read_is_refused_in_words() {
 }
 
 #[test]
+fn thumbnails_and_raw_files_are_no_pictures() {
+    // A reduced picture alone, and a file that says it is DNG.
+    for more in [(254, 1), (50_706, 1)] {
+        let error = Picture::decode(&grey_tiff(1, 1, 8, &[0], &[more]), "raw.tif").unwrap_err().to_string();
+        assert!(error.contains("raw.tif") && error.contains("develop"), "{error}");
+    }
+    assert!(Picture::decode(&grey_tiff(1, 1, 8, &[0], &[(254, 2)]), "page.tif").is_ok());
+}
+
+#[test]
 fn several_pages_are_refused_unless_the_first_will_do() {
     let first = DecodeOptions { first_frame: true, ..DecodeOptions::default() };
     for (bytes, count) in
@@ -120,9 +130,12 @@ fn colours_multiplied_by_opacity_are_divided_again() {
 }
 
 /// An uncompressed grey TIFF of one strip.
-fn grey_tiff(width: u16, height: u16, bits: u16, data: &[u8]) -> Vec<u8> {
+fn grey_tiff(width: u16, height: u16, bits: u16, data: &[u8], more: &[(u16, u16)]) -> Vec<u8> {
     let mut file = b"II*\0\x08\0\0\0".to_vec();
-    let entries = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, 8 + 2 + 7 * 12 + 4), (277, 1)];
+    let place = 8 + 2 + (7 + more.len() as u16) * 12 + 4;
+    let mut entries = vec![(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, place), (277, 1)];
+    entries.extend(more);
+    entries.sort();
     file.extend((entries.len() as u16).to_le_bytes());
     for (tag, value) in entries {
         file.extend([tag, 3, 1, 0, value, 0].into_iter().flat_map(u16::to_le_bytes));
@@ -152,7 +165,7 @@ fn samples_of_any_bits_up_to_sixteen() {
             row
         };
         let data = [row(&values[..3]), row(&values[3..])].concat();
-        let read = Picture::decode(&grey_tiff(3, 2, bits, &data), "bits.tif").unwrap();
+        let read = Picture::decode(&grey_tiff(3, 2, bits, &data, &[]), "bits.tif").unwrap();
         assert_eq!(read.depth, if bits <= 8 { Depth::Eight } else { Depth::Sixteen });
         for (read, value) in read.planes[0].data.iter().zip(&values) {
             let truth = 255.0 * *value as f32 / most as f32;
@@ -160,7 +173,7 @@ fn samples_of_any_bits_up_to_sixteen() {
             assert!((read - truth).abs() <= step, "{bits} bits: {read} for {truth}");
         }
     }
-    let error = Picture::decode(&grey_tiff(1, 1, 32, &[0; 4]), "deep.tif").unwrap_err().to_string();
+    let error = Picture::decode(&grey_tiff(1, 1, 32, &[0; 4], &[]), "deep.tif").unwrap_err().to_string();
     assert!(error.contains("deep.tif") && error.contains("32 bits"), "{error}");
 }
 
@@ -226,4 +239,27 @@ fn a_bmp_of_which_nothing_would_show_is_opaque() {
             assert_eq!(half.alpha.map(|alpha| alpha.data), Some(vec![255.0, 0.0]), "{size} {bits}");
         }
     }
+}
+
+/// `kinds/rgb.jxl` and `grey_alpha.jxl` are the PNG files of their names, made by libjxl without loss.
+#[cfg(feature = "jxl")]
+#[test]
+fn jpeg_xl_is_read_where_it_was_asked_for() {
+    for name in ["rgb", "grey_alpha"] {
+        let path = PathBuf::from(KINDS).join(name).with_extension("jxl");
+        let truth = Picture::open(path.with_extension("png")).unwrap();
+        assert_eq!(difference(&Picture::open(&path).unwrap(), &truth), 0.0, "{name}");
+        let bytes = fs::read(&path).unwrap();
+        for cut in [bytes.len() / 2, bytes.len() - 4] {
+            let error = Picture::decode(&bytes[..cut], "cut.jxl").unwrap_err().to_string();
+            assert!(error.starts_with("cut.jxl: ") && error.contains("cut short"), "{error}");
+        }
+    }
+}
+
+#[cfg(not(feature = "jxl"))]
+#[test]
+fn jpeg_xl_is_refused_in_words() {
+    let error = Picture::open(format!("{KINDS}/rgb.jxl")).unwrap_err().to_string();
+    assert!(error.contains("rgb.jxl") && error.contains("djxl") && error.contains("--features jxl"), "{error}");
 }

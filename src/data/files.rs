@@ -10,9 +10,26 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Endings of the names of pictures.
-const EXTENSIONS: [&str; 17] = [
-    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "tif", "tiff", "pnm", "ppm", "pgm", "pbm",
-    "pam", "gif",
+const EXTENSIONS: &[&str] = &[
+    "png",
+    "apng",
+    "jpg",
+    "jpeg",
+    "jpe",
+    "jfif",
+    "webp",
+    "bmp",
+    "dib",
+    "tif",
+    "tiff",
+    "pnm",
+    "ppm",
+    "pgm",
+    "pbm",
+    "pam",
+    "gif",
+    #[cfg(feature = "jxl")]
+    "jxl",
 ];
 
 /// The picture files that were found, and the files that were not taken.
@@ -109,6 +126,8 @@ fn why_left_out(path: &Path) -> String {
                 let endings = format.extensions_str().join(", .");
                 format!("left out: a picture whose name does not say so; name it .{endings}, or give it by name")
             }
+            #[cfg(feature = "jxl")]
+            Kind::JpegXl => "left out: a picture whose name does not say so; name it .jxl, or give it by name".into(),
             Kind::Unknown => "left out: not a picture".into(),
         },
     }

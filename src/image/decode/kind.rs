@@ -10,6 +10,9 @@ pub(super) const READ: &str = "PNG, JPEG, WebP, BMP, TIFF, PNM and GIF are read"
 pub enum Kind {
     /// A format that is read.
     Read(ImageFormat),
+    /// JPEG XL, in a program that is built with the feature `jxl`.
+    #[cfg(feature = "jxl")]
+    JpegXl,
     /// A known format that is not, and what to do about it.
     Foreign(&'static str, &'static str),
     /// No picture, as far as is known.
@@ -42,7 +45,7 @@ pub fn kind(head: &[u8]) -> Kind {
     } else if at(4, b"ftyp") {
         base_media(head)
     } else if starts(b"\xff\x0a") || starts(b"\0\0\0\x0cJXL \r\n\x87\n") {
-        Foreign("JPEG XL", "`djxl FILE FILE.png` converts it")
+        jpeg_xl()
     } else if starts(b"\0\0\0\x0cjP  \r\n\x87\n") || starts(b"\xff\x4f\xff\x51") {
         Foreign("JPEG 2000", CONVERT)
     } else if starts(b"8BPS") {
@@ -60,6 +63,16 @@ pub fn kind(head: &[u8]) -> Kind {
     } else {
         Unknown
     }
+}
+
+#[cfg(feature = "jxl")]
+fn jpeg_xl() -> Kind {
+    Kind::JpegXl
+}
+
+#[cfg(not(feature = "jxl"))]
+fn jpeg_xl() -> Kind {
+    Kind::Foreign("JPEG XL", "`djxl FILE FILE.png` converts it; a program built with `--features jxl` reads it")
 }
 
 /// ISO base media files: the brand after `ftyp` says what is inside.

@@ -5,6 +5,8 @@
 //! ```
 
 mod jpeg;
+#[cfg(feature = "jxl")]
+mod jxl;
 mod kind;
 mod outline;
 mod source;
@@ -135,18 +137,21 @@ struct Decoded {
 }
 
 fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Bitmap, Message> {
-    let format = match kind(bytes) {
-        Kind::Read(format) => format,
+    let decoded = match kind(bytes) {
+        Kind::Read(format) => {
+            // Damaged headers are left to the decoder to tell.
+            if let Some(outline) = Outline::of(bytes, format, options)? {
+                outline.check_memory()?;
+            }
+            match format {
+                ImageFormat::Tiff => tiff::decode(bytes, options)?,
+                format => decode_other(format, bytes, options)?,
+            }
+        }
+        #[cfg(feature = "jxl")]
+        Kind::JpegXl => jxl::decode(bytes, options)?,
         Kind::Foreign(name, remedy) => return Err(format!("{name} pictures are not read: {remedy}")),
         Kind::Unknown => return Err(format!("not a picture of a known format ({READ})")),
-    };
-    // Damaged headers are left to the decoder to tell.
-    if let Some(outline) = Outline::of(bytes, format, options)? {
-        outline.check_memory()?;
-    }
-    let decoded = match format {
-        ImageFormat::Tiff => tiff::decode(bytes, options)?,
-        format => decode_other(format, bytes, options)?,
     };
     let Decoded { mut image, orientation, palette, mut metadata, warnings } = decoded;
     image.apply_orientation(metadata.turn(orientation));
@@ -163,7 +168,18 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Bitmap, Message> {
     Ok(picture)
 }
 
-/// Every format but TIFF.
+/// Refuses an animation unless its first frame will do.
+fn check_animation(animated: bool, options: &DecodeOptions, warnings: &mut Vec<String>) -> Result<(), Message> {
+    if animated {
+        if !options.first_frame {
+            return Err("an animation, not a still picture: extract its frames to files first".to_owned());
+        }
+        warnings.push("an animation: only its first frame was read".to_owned());
+    }
+    Ok(())
+}
+
+/// Every format that the `image` crate decodes.
 fn decode_other(format: ImageFormat, bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Message> {
     let explain = |error: ::image::ImageError| explain(&error, options);
     let mut warnings = Vec::new();
@@ -171,12 +187,7 @@ fn decode_other(format: ImageFormat, bytes: &[u8], options: &DecodeOptions) -> R
     let (mut decoder, animated) = decoder(format, joined.as_deref().unwrap_or(bytes), options)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, options)?;
-    if animated {
-        if !options.first_frame {
-            return Err("an animation, not a still picture: extract its frames to files first".to_owned());
-        }
-        warnings.push("an animation: only its first frame was read".to_owned());
-    }
+    check_animation(animated, options, &mut warnings)?;
     let metadata = metadata(format, bytes, &mut *decoder, &mut warnings);
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     decoder.set_limits(limits(options)).map_err(explain)?;

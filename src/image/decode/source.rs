@@ -50,12 +50,17 @@ pub(super) fn open(path: &Path, options: &DecodeOptions) -> crate::Result<Vec<u8
 pub(super) fn read(mut from: impl Read, name: &Path, options: &DecodeOptions) -> crate::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     take(&mut from, &mut bytes, HEAD as u64, name)?;
-    let Kind::Read(format) = kind(&bytes) else {
+    let format = match kind(&bytes) {
+        Kind::Read(format) => Some(format),
+        #[cfg(feature = "jxl")]
+        Kind::JpegXl => None,
         // Decoding says which format it is, or that it is none.
-        return Ok(bytes);
+        _ => return Ok(bytes),
     };
     let head = bytes.clone();
-    let dimensions = move || Ok(ImageReader::with_format(Cursor::new(head), format).into_dimensions().ok());
+    let dimensions = move || {
+        Ok(format.and_then(|format| ImageReader::with_format(Cursor::new(head), format).into_dimensions().ok()))
+    };
     // What fails at the header is met again, and told, when all is decoded.
     let size = supervise(patience(bytes.len()), dimensions).ok().flatten();
     let most = match size {

@@ -56,6 +56,10 @@ impl Frame {
             return Err(damaged());
         }
         let largest = [0, 1].map(|axis| list.iter().map(|entry| sampling(entry)[axis]).max().unwrap_or(1));
+        if sampling(list[0]) != largest || list.iter().any(|entry| sampling(entry).contains(&3)) {
+            // The decoder stretches such channels wrongly, without an error.
+            return unread("unusually sampled (brightness coarser than colours, or by thirds)");
+        }
         let size = [usize::from(width), usize::from(height)];
         let units = [0, 1].map(|axis| size[axis].div_ceil(8 * largest[axis]));
         let component = |entry: &&[u8]| {

@@ -75,9 +75,7 @@ impl Kind {
             6 => return Ok(Kind::YCbCr),
             4 => "TIFF of a transparency mask alone",
             8..=10 => "TIFF of L*a*b* colours",
-            32_803 | 34_892 => {
-                return Err("camera raw pictures are not read: develop it to TIFF in a raw converter first".into());
-            }
+            32_803 | 34_892 => return Err(super::RAW.into()),
             32_844 | 32_845 => "TIFF of LogLuv colours",
             _ => "TIFF of unknown colours",
         };

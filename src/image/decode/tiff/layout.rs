@@ -34,6 +34,7 @@ pub(super) mod tag {
     pub const SUBSAMPLING: u16 = 530;
     pub const REFERENCE: u16 = 532;
     pub const XMP: u16 = 700;
+    pub const DNG: u16 = 50_706;
     pub const IPTC: u16 = 33_723;
     pub const RESOURCES: u16 = 34_377;
     pub const PROFILE: u16 = 34_675;

@@ -16,6 +16,9 @@ use layout::{Layout, tag};
 use std::io::Cursor;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 
+/// Of a file with a thumbnail and no picture.
+const RAW: &str = "camera raw pictures are not read: develop it to TIFF in a raw converter first";
+
 /// Reads the picture of a TIFF file, or the first of several if that is asked for.
 ///
 /// # Errors
@@ -24,7 +27,10 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, M
     let damaged = || "damaged or cut short: it has no directory".to_owned();
     let numbers = Numbers::of(bytes).ok_or_else(damaged)?;
     let pages = pages(bytes, &numbers);
-    let directory = pages.first().ok_or_else(damaged)?;
+    let first = numbers.first(bytes).and_then(|at| numbers.directory(bytes, at)).ok_or_else(damaged)?;
+    let Some(directory) = pages.first().filter(|_| first.field(tag::DNG).is_none()) else {
+        return Err(RAW.into());
+    };
     let mut warnings = Vec::new();
     if pages.len() > 1 {
         let count = pages.len();
