@@ -193,7 +193,8 @@ fn bad_input_is_refused_by_name() {
     assert!(message(open(&empty.path().join("none"), options.clone())).contains("none"));
     assert!(message(open(folder.path(), FolderOptions { budget: 99, ..options.clone() })).contains("raise the budget"));
     let rescale = vec![1.5];
-    assert!(message(open(folder.path(), FolderOptions { rescale, ..options.clone() })).contains("rescale = [1.5]"));
+    let refused = message(open(folder.path(), FolderOptions { rescale, ..options.clone() }));
+    assert!(refused.contains("data.rescale") && refused.contains("[1.5]"), "{refused}");
     let large = FolderOptions::new(PairOptions::new(2, 3, 30));
     assert!(message(open(folder.path(), large)).contains("patch = 30"));
 }

@@ -97,7 +97,9 @@ impl Rows {
     /// The rows at `indices`, in that order. Panics if an index is out of range.
     pub fn select(&self, indices: &[usize]) -> Rows {
         fn gather<T: Copy>(from: &[T], width: usize, indices: &[usize]) -> Vec<T> {
-            indices.iter().flat_map(|&row| from[row * width..(row + 1) * width].iter().copied()).collect()
+            let mut out = Vec::with_capacity(indices.len() * width);
+            indices.iter().for_each(|&row| out.extend_from_slice(&from[row * width..(row + 1) * width]));
+            out
         }
         Rows {
             features: match &self.features {
