@@ -70,6 +70,13 @@ fn kinds_of_pictures_are_learned_from_folders_and_told_apart() {
         }
     }
     assert!(right >= 38, "{right} of 40");
+    // Folders of the same classes are scored, others named; a picture that cannot be read fails alone.
+    let eval = |line: &str| run(at, &format!("eval run/best.safetensors --json -q --data {line}"));
+    let scores: Value = serde_json::from_str(&eval("pictures").expect(1).stdout).unwrap();
+    assert!(scores["rows"] == 120 && scores["accuracy"].as_f64().unwrap() > 0.95, "{scores}");
+    fs::create_dir_all(at.join("others/oak")).unwrap();
+    stripes(true, 1, false).save(at.join("others/oak/1.png")).unwrap();
+    eval("others").expect(2).says(&["others", "\"oak\"", "it knows lying, standing"]);
     // Goes on bit for bit, whatever pass its pictures are in.
     let calm = TRAIN.replace("steps=120", "steps=30");
     run(at, &format!("{calm} -q -o whole --set data.flip=true --set schedule.kind=constant")).expect(1);

@@ -80,6 +80,15 @@ pub fn load(path: &Path, size: [usize; 3], how: Fit) -> Result<ClassFolder> {
     Ok(ClassFolder { rows, names, paths, hashes, failed, notes })
 }
 
+/// Whether there are folders in a folder.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_one(path: &Path) -> Result<bool> {
+    let entries = std::fs::read_dir(path).map_err(|e| Error::io(path, e))?;
+    Ok(entries.flatten().any(|entry| entry.path().is_dir()))
+}
+
 /// The names of the folders in a folder, and what else is there.
 fn folders(path: &Path) -> Result<(Vec<String>, Vec<String>)> {
     let (mut names, mut others) = (Vec::new(), 0);

@@ -49,7 +49,7 @@ pub struct Arguments {
     /// Print CSV
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// A folder of MNIST's four files, or a CSV table with a target column
+    /// A folder of MNIST's four files, a folder with one of pictures per class, or a table with a target column
     #[arg(long, requires = "checkpoint", value_name = "FOLDER|CSV")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -90,7 +90,8 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
             (_, true) => output::line(&scored.csv())?,
             _ => output::line(&scored.text())?,
         }
-        return Ok(Outcome::Done);
+        scored.failed.iter().for_each(|why| console.error(why));
+        return Ok(if scored.failed.is_empty() { Outcome::Done } else { Outcome::Partly });
     }
     if arguments.hr.is_empty() {
         let both = "`eval --hr FOLDER -s 2` scores enlargement, `eval CHECKPOINT --data FOLDER|CSV` classes and values";

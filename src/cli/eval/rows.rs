@@ -1,13 +1,14 @@
-//! Scores of networks of rows: on a folder of MNIST's files, or on a table.
+//! Scores of networks of rows: on a folder of MNIST's files, folders of pictures, or a table.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 use wgrad::data::table::{Table, classes, columns};
-use wgrad::data::{Rows, idx};
+use wgrad::data::{Rows, class_folder, idx};
 use wgrad::device::Device;
 use wgrad::graph::Loss;
-use wgrad::interface::OutputSpec;
+use wgrad::image::fit::Fit;
+use wgrad::interface::{InputSpec, OutputSpec, image_size};
 use wgrad::predict::Predictor;
 use wgrad::train::{
     Checkpoint, Confusion, LossSpec, ValueScores, check_rows, predict_rows, row_scores, score_rows, value_scores,
@@ -21,6 +22,8 @@ pub struct Scored {
     /// Accuracy or R squared, and the mean loss, with their names.
     scores: [(&'static str, f64); 2],
     rows: usize,
+    /// Pictures that could not be read, and why.
+    pub failed: Vec<String>,
     detail: Detail,
 }
 
@@ -29,7 +32,7 @@ enum Detail {
     Values(Vec<ValueScores>),
 }
 
-/// Scores a checkpoint on a folder of MNIST's files (their test part) or on a table.
+/// Scores a checkpoint on a folder of MNIST's files (their test part), on a folder of pictures per class, or on a table.
 ///
 /// # Errors
 /// When the data do not fit the network, naming the file.
@@ -39,7 +42,7 @@ pub fn score(path: &Path, data: &Path, arguments: &table::Arguments, device: &De
         return Err(Error::input(format!("{}: enlarges pictures; score it by --hr and -m", path.display())));
     }
     let loss = checkpoint.loss.map_or(Loss::Mse, LossSpec::loss);
-    let rows = read(&checkpoint, data, arguments)?;
+    let (rows, failed) = read(&checkpoint, data, arguments)?;
     check_rows(&checkpoint.network, &rows).map_err(|e| Error::input(format!("{}: {e}", data.display())))?;
     let mut predictor = Predictor::new(device.executor()?, &checkpoint.network, &checkpoint.weights)?;
     let outputs = predict_rows(&mut predictor, &rows)?;
@@ -50,15 +53,17 @@ pub fn score(path: &Path, data: &Path, arguments: &table::Arguments, device: &De
         OutputSpec::Classes { .. } => Detail::Classes(Confusion::new(&rows, spec, &outputs)),
         _ => Detail::Values(value_scores(&rows, spec, &outputs)),
     };
-    Ok(Scored { scores: [(name, first), (other, second)], rows: rows.count(), detail })
+    Ok(Scored { scores: [(name, first), (other, second)], rows: rows.count(), failed, detail })
 }
 
-fn read(checkpoint: &Checkpoint, data: &Path, arguments: &table::Arguments) -> Result<Rows> {
+/// The rows, and the pictures that could not be read.
+fn read(checkpoint: &Checkpoint, data: &Path, arguments: &table::Arguments) -> Result<(Rows, Vec<String>)> {
     let interface = &checkpoint.interface;
     if data.is_dir() {
-        let classes = interface.output.classes();
-        let rows = idx::load(data, idx::Split::Test, Some(classes.len()))?;
-        return Ok(rows);
+        return match class_folder::is_one(data)? {
+            true => pictures(checkpoint, data),
+            false => Ok((idx::load(data, idx::Split::Test, Some(interface.output.classes().len()))?, Vec::new())),
+        };
     }
     let table: Table = arguments.open(data, interface)?;
     let targets = match &arguments.target {
@@ -76,7 +81,26 @@ fn read(checkpoint: &Checkpoint, data: &Path, arguments: &table::Arguments) -> R
         }
         OutputSpec::Picture { .. } => return Err(Error::input("a picture comes out, and no value of a table")),
     };
-    Ok(Rows { targets: values, target_width: targets.len(), classes, ..features })
+    Ok((Rows { targets: values, target_width: targets.len(), classes, ..features }, Vec::new()))
+}
+
+/// Pictures in a folder per class, of which each must be one that the network knows.
+fn pictures(checkpoint: &Checkpoint, data: &Path) -> Result<(Rows, Vec<String>)> {
+    let (interface, bad) = (&checkpoint.interface, |why: String| Error::input(format!("{}: {why}", data.display())));
+    let size = image_size(&checkpoint.network).ok_or_else(|| bad("pictures, to a network that takes none".into()))?;
+    let how = if let InputSpec::Image { fit, .. } = interface.input { fit } else { Fit::Pad };
+    let folder = class_folder::load(data, size, how)?;
+    let known = interface.output.classes();
+    let place = |name: &String| {
+        known.iter().position(|class| class == name).ok_or_else(|| {
+            let (known, there) = (known.join(", "), folder.names.join(", "));
+            bad(format!("class {name:?} is none that the network knows: it knows {known}; the folder has {there}"))
+        })
+    };
+    let places = folder.names.iter().map(place).collect::<Result<Vec<_>>>()?;
+    let targets = folder.rows.targets.iter().map(|&class| places[class as usize] as f32).collect();
+    let failed = folder.failed.into_iter().map(|(_, why)| why).collect();
+    Ok((Rows { targets, classes: Some(known.len()), ..folder.rows }, failed))
 }
 
 impl Scored {
