@@ -8,6 +8,7 @@ use std::path::Path;
 use cli_support::{Run, wgrad};
 use tempfile::tempdir;
 use wgrad::data::procedural;
+use wgrad::image::SaveOptions;
 use wgrad::train::{Checkpoint, Storage, TrainingState};
 
 /// A table of the fixtures, in a folder of its own.
@@ -197,7 +198,8 @@ fn pictures_that_changed_are_named() {
     let save = |name: &str, seed: u64| {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        procedural::dead_leaves(seed, 64, 48).to_picture().save(path, &Default::default()).unwrap();
+        let options = SaveOptions { overwrite: true, ..SaveOptions::default() };
+        procedural::dead_leaves(seed, 64, 48).to_picture().save(path, &options).unwrap();
     };
     for seed in 0..4 {
         save(&format!("pictures/{seed}.png"), seed);

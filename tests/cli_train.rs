@@ -204,7 +204,7 @@ fn a_hangup_that_was_ignored_from_outside_is_never_heard() {
         let mut started = command(folder.path());
         started
             .args(SMALL)
-            .args(["--quiet", "--set", "steps=300", "--out", &format!("run-{run}")])
+            .args(["--quiet", "--set", "steps=60", "--out", &format!("run-{run}")])
             .stdout(Stdio::null());
         // SAFETY: between fork and exec the child makes one system call.
         unsafe { started.pre_exec(|| Ok(signal(Signal::SIGHUP, SigHandler::SigIgn).map(drop)?)) };
