@@ -113,6 +113,7 @@ pub(super) trait Sample: Copy + Default + Send {
 }
 
 impl Sample for u8 {
+    #[inline]
     fn of(value: f32) -> u8 {
         (value + 0.5) as u8
     }
@@ -120,6 +121,7 @@ impl Sample for u8 {
 
 impl Sample for u16 {
     /// A sample of 16 bits is 257 times one of 8.
+    #[inline]
     fn of(value: f32) -> u16 {
         (value * 257.0 + 0.5) as u16
     }

@@ -40,15 +40,19 @@ pub(crate) trait Sum: Copy + std::ops::AddAssign + std::ops::Mul<Output = Self> 
 
 impl Sum for f64 {
     const ZERO: f64 = 0.0;
+    #[inline]
     fn of(value: f64) -> f64 {
         value
     }
+    #[inline]
     fn sample(value: f32) -> f64 {
         value.into()
     }
+    #[inline]
     fn wide(self) -> f64 {
         self
     }
+    #[inline]
     fn narrow(self) -> f32 {
         self as f32
     }
@@ -56,15 +60,19 @@ impl Sum for f64 {
 
 impl Sum for f32 {
     const ZERO: f32 = 0.0;
+    #[inline]
     fn of(value: f64) -> f32 {
         value as f32
     }
+    #[inline]
     fn sample(value: f32) -> f32 {
         value
     }
+    #[inline]
     fn wide(self) -> f64 {
         self.into()
     }
+    #[inline]
     fn narrow(self) -> f32 {
         self
     }

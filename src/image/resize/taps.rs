@@ -105,6 +105,7 @@ impl Taps {
     }
 
     /// Input index and weight of the samples that an output sample is made of.
+    #[inline]
     pub fn of(&self, output: usize) -> &[(usize, f64)] {
         &self.entries[self.starts[output]..self.starts[output + 1]]
     }
