@@ -76,7 +76,7 @@ fn main() -> Result<()> {
     let known = train.select(&(0..test.count().min(train.count())).collect::<Vec<_>>());
     let data = Resident::Rows(train);
     let mut trainer = Trainer::new(device.executor()?, setup, &data, Room::of(&data))?;
-    let mut predictor = Predictor::new(device.executor()?, &network, &trainer.weights()?)?;
+    let mut predictor = Predictor::on(&device, &network, &trainer.weights()?)?;
     let epoch_steps = data.count() as u64 / 100;
     let steps = epochs * epoch_steps;
     let rate = |step: u64| 0.0005 * (1.0 + (std::f32::consts::PI * step as f32 / steps as f32).cos());

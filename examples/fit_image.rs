@@ -70,7 +70,7 @@ fn paint(device: &Device, truth: &Raster, waves: u32, steps: u64) -> Result<Pict
     let mut trainer = Trainer::new(device.executor()?, setup, &data, Room::of(&data))?;
     trainer.advance(steps, |step| 0.003 * (1.0 - step as f32 / steps as f32))?;
     trainer.losses()?;
-    let mut predictor = Predictor::new(device.executor()?, &network, &trainer.weights()?)?;
+    let mut predictor = Predictor::on(device, &network, &trainer.weights()?)?;
     let painted = predict_rows(&mut predictor, &rows)?;
     let plane = |c: usize| Plane::from_fn(side, truth.height, |x, y| 255.0 * painted[3 * (y * side + x) + c]);
     Ok(Picture::new((0..3).map(|c| plane(c).to_eight_bits()).collect()))

@@ -49,7 +49,7 @@ fn learn(device: &Device, bend: Activation, steps: u64) -> Result<(Vec<f32>, Pre
     trainer.advance(steps, |_| 0.03)?;
     let losses = trainer.losses()?;
     let weights = trainer.weights()?;
-    Ok((losses, Predictor::new(device.executor()?, &network, &weights)?))
+    Ok((losses, Predictor::on(device, &network, &weights)?))
 }
 
 fn probability(z: f32) -> f32 {

@@ -48,6 +48,8 @@ pub enum Error {
         step: String,
         /// What the driver said.
         message: String,
+        /// What is to be thought of the device.
+        fault: Fault,
     },
     /// The work was asked to stop while the device did not answer.
     #[error("{step}: interrupted while the device did not answer")]
@@ -61,6 +63,19 @@ pub enum Error {
     /// Numbers stopped being numbers.
     #[error("{0}")]
     NonFinite(String),
+}
+
+/// What an [`Error::Execution`] says of its device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// This work failed; other work may not: too little memory, an invalid command.
+    Work,
+    /// The device was lost: nothing more comes from it until it is opened again.
+    Lost,
+    /// The device does not answer. One that does so is not opened again: what it was given is still there.
+    Hangs,
+    /// The device computes wrong numbers.
+    Wrong,
 }
 
 impl Error {
@@ -91,7 +106,20 @@ impl Error {
 
     /// An [`Error::Execution`]; [`Error::on`] says on which device.
     pub fn execution(step: impl Into<String>, message: impl Into<String>) -> Self {
-        Error::Execution { device: None, step: step.into(), message: message.into() }
+        Error::Execution { device: None, step: step.into(), message: message.into(), fault: Fault::Work }
+    }
+
+    /// An [`Error::Execution`] that says more of the device.
+    pub fn faulty(step: impl Into<String>, message: impl Into<String>, fault: Fault) -> Self {
+        Error::Execution { device: None, step: step.into(), message: message.into(), fault }
+    }
+
+    /// What this says of a device that is not to be worked with any more: it was lost, hangs, or computes wrong numbers.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Error::Execution { fault: fault @ (Fault::Lost | Fault::Hangs | Fault::Wrong), .. } => Some(*fault),
+            _ => None,
+        }
     }
 
     /// Wraps an I/O error with the path it concerns.

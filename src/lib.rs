@@ -31,6 +31,7 @@
 
 #![deny(missing_docs)]
 
+mod audit;
 pub mod bench;
 pub mod cpu;
 pub mod data;
@@ -53,4 +54,4 @@ pub mod upscale;
 pub mod verify;
 pub mod watch;
 
-pub use error::{Error, Result};
+pub use error::{Error, Fault, Result};

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::audit::{Audit, Work};
+use crate::cpu::Cpu;
+use crate::device::Device;
 use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Layout, Options, Plan, TensorId};
 use crate::network::{Mode, Network, State, Weights};
-use crate::{Error, Result};
+use crate::{Error, Fault, Result};
 
 /// A network with its weights on a device.
 pub struct Predictor {
@@ -13,6 +16,27 @@ pub struct Predictor {
     network: Network,
     state: State,
     plans: Vec<Loaded>,
+    /// What to do when the device fails; none where the executor was given as it is.
+    watched: Option<Watched>,
+}
+
+/// How a device is opened.
+pub(crate) type Open = fn(&Device) -> Result<Box<dyn Executor>>;
+
+/// A device whose work is checked, and which is replaced when it fails.
+struct Watched {
+    device: Device,
+    open: Open,
+    /// Of what was computed on a GPU.
+    audit: Option<Audit>,
+    /// The same network on the CPU, for checks; made when it is needed.
+    cpu: Option<Box<Predictor>>,
+    /// It was lost once, and opened again.
+    reopened: bool,
+    /// It failed for good, and nothing stands in for it.
+    failed: bool,
+    /// What became of devices, in lines that nobody has heard yet.
+    told: Vec<String>,
 }
 
 struct Loaded {
@@ -36,7 +60,52 @@ impl Predictor {
         let (graph, ..) = network.graph(1, [16, 16], Mode::Infer)?;
         let layout: Layout = Plan::new(&graph, Options::default())?.layout;
         let state = weights.to_state(&graph, &layout)?;
-        Ok(Predictor { executor, network, state, plans: Vec::new() })
+        Ok(Predictor { executor, network, state, plans: Vec::new(), watched: None })
+    }
+
+    /// As [`Predictor::new`], on a device whose work is checked against the CPU now and then. One that is lost is opened
+    /// once more; one that fails for good, or computes wrong numbers, is replaced as [`Device::instead`] says.
+    ///
+    /// # Errors
+    /// As [`Predictor::new`], and when the device cannot be opened.
+    pub fn on(device: &Device, network: &Network, weights: &Weights) -> Result<Self> {
+        Self::opened_by(Device::executor, device, network, weights)
+    }
+
+    /// As [`Predictor::on`], opened in another way.
+    ///
+    /// # Errors
+    /// As [`Predictor::on`].
+    pub(crate) fn opened_by(open: Open, device: &Device, network: &Network, weights: &Weights) -> Result<Self> {
+        let mut predictor = Predictor::new(open(device)?, network, weights)?;
+        predictor.watch(device.clone(), open, Vec::new());
+        Ok(predictor)
+    }
+
+    fn watch(&mut self, device: Device, open: Open, told: Vec<String>) {
+        let gpu = device != Device::Cpu;
+        let audit = gpu.then(|| Audit::new(self.executor.precision(), device.paranoid()));
+        self.watched = Some(Watched { device, open, audit, cpu: None, reopened: false, failed: false, told });
+    }
+
+    /// What became of devices since this was last asked, in lines: lost, opened again, replaced.
+    pub fn told(&mut self) -> Vec<String> {
+        self.watched.as_mut().map(|watched| std::mem::take(&mut watched.told)).unwrap_or_default()
+    }
+
+    /// Opens the device once more, or another: all plans are loaded anew.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(crate) fn reopen(&mut self, device: Device) -> Result<()> {
+        // The old one first: two may not fit.
+        self.plans.clear();
+        self.executor = Box::new(Cpu::<f32>::new());
+        let open = self.watched.as_ref().map_or(Device::executor as Open, |watched| watched.open);
+        self.executor = open(&device)?;
+        let told = self.told();
+        self.watch(device, open, told);
+        Ok(())
     }
 
     /// The network in use.
@@ -61,6 +130,9 @@ impl Predictor {
         let (graph, ..) = network.graph(1, [16, 16], Mode::Infer)?;
         let layout = Plan::new(&graph, Options::default())?.layout;
         self.state = weights.to_state(&graph, &layout)?;
+        if let Some(watched) = &mut self.watched {
+            watched.cpu = None;
+        }
         if self.plans.is_empty() { Ok(()) } else { self.write_state() }
     }
 
@@ -77,8 +149,76 @@ impl Predictor {
     /// Values are NHWC, in and out.
     ///
     /// # Errors
-    /// When the input does not fit or the device fails.
+    /// When the input does not fit, or the device fails and nothing stands in for it: [`Error::Device`] where it was chosen
+    /// by hand.
     pub fn run(&mut self, batch: usize, size: [usize; 2], values: &[f32]) -> Result<Vec<f32>> {
+        loop {
+            match self.attempt(batch, size, values) {
+                Err(error @ (Error::Execution { .. } | Error::Device { .. })) if self.is_replaceable() => {
+                    self.replace(error)?
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// As [`Predictor::run`], but a device that works and finds this too much is not replaced: the error is returned.
+    pub(crate) fn attempt(&mut self, batch: usize, size: [usize; 2], values: &[f32]) -> Result<Vec<f32>> {
+        loop {
+            let done = self.once(batch, size, values).and_then(|result| {
+                self.check(batch, size, values, &result)?;
+                Ok(result)
+            });
+            match done {
+                Err(error) if error.fault().is_some() && self.is_replaceable() => self.replace(error)?,
+                done => return done,
+            }
+        }
+    }
+
+    fn is_replaceable(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| watched.device != Device::Cpu && !watched.failed)
+    }
+
+    /// Computes a part of a result again on the CPU, when that is due.
+    fn check(&mut self, batch: usize, size: [usize; 2], values: &[f32], result: &[f32]) -> Result<()> {
+        let Some(Watched { audit: Some(audit), cpu, .. }) = &mut self.watched else { return Ok(()) };
+        if !audit.is_due(result) {
+            return Ok(());
+        }
+        let cpu = cpu.get_or_insert_with(|| {
+            let (executor, network, state) = (Box::new(Cpu::<f32>::new()), self.network.clone(), self.state.clone());
+            Box::new(Predictor { executor, network, state, plans: Vec::new(), watched: None })
+        });
+        audit.check(cpu, &Work { network: &self.network, batch, size, values, result })
+    }
+
+    /// Replaces a device that failed by itself, opened once more, or by what stands in for it.
+    fn replace(&mut self, error: Error) -> Result<()> {
+        let Some(watched) = &mut self.watched else { return Err(error) };
+        let device = watched.device.clone();
+        if error.fault() == Some(Fault::Lost) && !watched.reopened {
+            watched.told.push(format!("{error}; opening it again"));
+            if self.reopen(device.clone()).is_ok() {
+                self.watched.iter_mut().for_each(|watched| watched.reopened = true);
+                return Ok(());
+            }
+        }
+        let Some(watched) = &mut self.watched else { return Err(error) };
+        let told = &mut watched.told;
+        match device.instead(&mut |line| told.push(line.to_string())) {
+            Some(next) => {
+                told.push(format!("{error}; going on with {}", next.describe()));
+                self.reopen(next)
+            }
+            None => {
+                watched.failed = true;
+                Err(Error::device(error.to_string()))
+            }
+        }
+    }
+
+    fn once(&mut self, batch: usize, size: [usize; 2], values: &[f32]) -> Result<Vec<f32>> {
         let at = match self.plans.iter().position(|p| p.batch == batch && p.size == size) {
             Some(at) => at,
             None => self.load(batch, size)?,
@@ -87,6 +227,16 @@ impl Predictor {
         self.executor.write(plan, input, values)?;
         self.executor.run(plan, &[Clock { step: 1, loss_scale: 1.0, ..Clock::default() }])?;
         self.executor.read(plan, output)
+    }
+
+    /// Whether the device failed for good, and nothing stands in for it.
+    pub fn has_failed(&self) -> bool {
+        self.watched.as_ref().is_some_and(|watched| watched.failed)
+    }
+
+    /// The device in use, where it is watched.
+    pub(crate) fn on_device(&self) -> Option<&Device> {
+        self.watched.as_ref().map(|watched| &watched.device)
     }
 
     fn load(&mut self, batch: usize, size: [usize; 2]) -> Result<usize> {

@@ -39,6 +39,15 @@ pub enum Event {
         /// When it counts as hung.
         limit: Duration,
     },
+    /// Kernels have been compiled for a while, which drivers do once for each.
+    Compiling {
+        /// The device.
+        device: String,
+        /// Kernels that are ready.
+        done: usize,
+        /// Kernels in all.
+        all: usize,
+    },
 }
 
 impl fmt::Display for Event {
@@ -48,6 +57,7 @@ impl fmt::Display for Event {
                 let (waited, limit) = (waited.as_secs(), limit.as_secs_f64().ceil());
                 write!(f, "waiting for the device: {device}, {step}, {waited} s; given up after {limit} s")
             }
+            Event::Compiling { device, done, all } => write!(f, "compiling kernels for {device}: {done} of {all}"),
         }
     }
 }

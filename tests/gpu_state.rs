@@ -337,3 +337,19 @@ fn packed_weights_follow_the_parameters() {
     assert!(results[0] != results[1] && results[2] != results[3], "the parameters did change");
     assert_eq!((&results[1], &results[3]), (&results[2], &results[4]));
 }
+
+/// A limit that every dispatch exceeds: the same bits from more submissions, between which a device may draw.
+#[test]
+fn long_dispatches_are_cut_along_their_workgroups() {
+    use std::time::Duration;
+    let moment = Duration::from_nanos(1);
+    let cut = GpuOptions { submission: moment, dispatch: Some(moment), ..GpuOptions::default() };
+    let whole = GpuOptions { submission: moment, ..GpuOptions::default() };
+    let (Some(mut cut), Some(mut whole)) = (gpu::open_with(cut), gpu::open_with(whole)) else { return };
+    let case = updating([40_000, 70_001], ADAM, Some(0.5));
+    let results = [&mut cut, &mut whole].map(|gpu| updated(gpu, Options::default(), &case, 1));
+    let bits = |arenas: &[Vec<f32>]| arenas.iter().flatten().map(|v| v.to_bits()).collect::<Vec<u32>>();
+    assert!(bits(&results[0]) == bits(&results[1]), "parts give other bits than the whole");
+    let (parts, dispatches) = (cut.submitted(), whole.submitted());
+    assert!(parts >= dispatches + 4 * 20, "{parts} submissions of parts, {dispatches} of whole dispatches");
+}

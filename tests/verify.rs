@@ -143,3 +143,12 @@ fn a_kernel_that_does_not_compile_is_an_error_that_names_it() {
     let found = with_fault(&["scale", "concat"], "elementwise", "params.factor * a[i]", "params.nothing * a[i]");
     assert_found(found, &["scale"], "kernel elementwise::scale");
 }
+
+/// Every dispatch cut into as many parts as it has workgroups, at most.
+#[test]
+fn kernels_dispatched_in_parts_compute_their_formula() {
+    let Some(device) = gpu::open() else { return };
+    let dispatch = Some(std::time::Duration::from_nanos(1));
+    let make = verify::on_gpu(device.info().index, GpuOptions { dispatch, ..GpuOptions::default() });
+    assert_passed(&verify::run(&make, &[], &Effort::default(), &mut |_| {}).unwrap());
+}

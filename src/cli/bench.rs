@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use serde_json::json;
 use wgrad::bench::{Effort, Measurement, Workload, cold, measure, workloads};
 use wgrad::device::Device;
-use wgrad::{Error, Result, gpu};
+use wgrad::{Error, Fault, Result, gpu};
 
 use super::console::Console;
 use super::{Common, Outcome, output};
@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console, started: I
         };
         return from_nothing(workload, &console.device(common)?, arguments.json, started);
     }
-    let devices = devices(common)?;
+    let (devices, untrusted) = devices(common, console)?;
     let effort = Effort { steps_per_wait: arguments.wait.into(), ..Effort::default() };
     let effort = if arguments.quick { Effort { repeats: 3, seconds: 0.1, warm_up: 0.2, ..effort } } else { effort };
     if !arguments.json {
@@ -70,7 +70,8 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console, started: I
     for workload in chosen {
         console.note(&format!("{} ...", workload.name()));
         let one = |device: &Device| measure(&workload, device.executor()?.as_mut(), effort);
-        let row = Row { workload, results: devices.iter().map(one).collect() };
+        let mut row = Row { workload, results: devices.iter().map(one).collect() };
+        disqualify(&mut row.results);
         if !arguments.json {
             output::line(&line(&row))?;
         }
@@ -85,7 +86,24 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console, started: I
             .and_then(|svg| std::fs::write(path, svg).map_err(|e| Error::Io { path: path.clone(), source: e }))?;
     }
     let failed = rows.iter().flat_map(|row| &row.results).any(|result| result.is_err());
-    Ok(if failed { Outcome::Partly } else { Outcome::Done })
+    Ok(if failed || untrusted { Outcome::Partly } else { Outcome::Done })
+}
+
+/// How far a result may be from the CPU's, relative: f16's rounding over ten steps, and far less than any fault.
+const SAME: f64 = 0.02;
+
+/// Takes the time away from devices that computed something else than the CPU, the first: speed without the result is none.
+fn disqualify(results: &mut [Result<Measurement>]) {
+    let Some(Ok(cpu)) = results.first() else { return };
+    let want = cpu.check;
+    for result in &mut results[1..] {
+        let got = result.as_ref().map_or(want, |measured| measured.check);
+        let same = (got - want).abs() <= SAME * want.abs();
+        if !same {
+            let message = format!("wrong result: {got:e}, the CPU has {want:e}");
+            *result = Err(Error::faulty("bench", message, Fault::Wrong));
+        }
+    }
 }
 
 /// One workload by a program that has just started.
@@ -103,20 +121,39 @@ fn from_nothing(workload: Workload, device: &Device, as_json: bool, started: Ins
     Ok(Outcome::Done)
 }
 
-/// The CPU and every adapter; with `--device`, the CPU and that one.
-fn devices(common: &Common) -> Result<Vec<Device>> {
-    let precision = common.precision.unwrap_or_default();
-    let mut devices = vec![Device::Cpu];
-    if common.device == "auto" {
-        for adapter in gpu::adapters() {
-            let device = Device::Gpu(adapter, common.kernels());
-            devices.push(device.with_precision(precision)?);
-        }
-    } else if common.device != "cpu" {
-        devices.push(common.find()?.with_precision(precision)?);
+/// The CPU and every adapter that computes known answers; with `--device`, the CPU and that one. Says whether one was left
+/// out because it does not.
+///
+/// # Errors
+/// When the device that was named cannot, or lacks the precision.
+fn devices(common: &Common, console: &Console) -> Result<(Vec<Device>, bool)> {
+    let (mut devices, mut failed) = (vec![Device::Cpu], false);
+    if !common.is_auto() {
+        devices.push(common.find()?);
         devices.dedup();
+        return Ok((devices, failed));
     }
-    Ok(devices)
+    for adapter in gpu::adapters() {
+        let device = Device::Gpu(adapter, common.kernels());
+        match device.prove() {
+            Ok(()) => {}
+            Err(error @ Error::Interrupted { .. }) => return Err(error),
+            Err(error) => {
+                failed = true;
+                console.error(&error.to_string());
+                continue;
+            }
+        }
+        match device.clone().with_precision(common.precision.unwrap_or_default()) {
+            Ok(able) => devices.push(able),
+            // One that cannot is no reason not to time the others.
+            Err(why) => {
+                console.note(&format!("{why}; {} in f32", device.describe()));
+                devices.push(device);
+            }
+        }
+    }
+    Ok((devices, failed))
 }
 
 fn line(row: &Row) -> String {
@@ -182,4 +219,20 @@ fn plot(rows: &[Row], devices: &[Device]) -> std::result::Result<String, Box<dyn
         area.present()?;
     }
     Ok(svg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_with_another_result_has_no_time() {
+        let one = |check| Ok(Measurement { milliseconds: vec![1.0], check, flops: 1.0, bytes: 1 });
+        let mut results = [one(0.428), one(0.429), one(0.0), one(f64::NAN), one(f64::INFINITY)];
+        disqualify(&mut results);
+        assert_eq!(results.each_ref().map(|result| result.is_ok()), [true, true, false, false, false]);
+        let mut unknown = [Err(Error::input("no CPU")), one(0.0)];
+        disqualify(&mut unknown);
+        assert!(unknown[1].is_ok(), "nothing to compare with");
+    }
 }

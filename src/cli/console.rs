@@ -46,6 +46,14 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// Tells what a driver or its loader said.
+pub fn driver(line: &str) {
+    match MODE.get() {
+        Some(Mode::Json) => say(&json!({ "event": "driver", "text": line }).to_string()),
+        _ => say(&format!("driver: {line}")),
+    }
+}
+
 /// How this process shows progress, for what is told from other threads.
 static MODE: OnceLock<Mode> = OnceLock::new();
 
@@ -65,6 +73,9 @@ fn fields(event: &Event) -> Value {
             "event": "waiting", "text": text, "device": device, "step": step,
             "seconds": waited.as_secs_f64(), "limit": limit.as_secs_f64(),
         }),
+        Event::Compiling { device, done, all } => {
+            json!({ "event": "compiling", "text": text, "device": device, "done": done, "all": all })
+        }
     }
 }
 
@@ -161,6 +172,12 @@ impl Console {
         }
     }
 
+    /// Says that a device failed, and what goes on: `line` has both.
+    pub fn device_failed(&self, line: &str, device: &str) {
+        self.line(line);
+        self.event("device_failed", json!({ "text": line, "device": device }));
+    }
+
     /// Finds the device that was asked for and says which it is.
     ///
     /// # Errors
@@ -179,7 +196,7 @@ impl Console {
             failed = true;
             self.note(line);
         })?;
-        if device == Device::Cpu && common.device.eq_ignore_ascii_case("auto") && !failed && self.mode != Mode::Silent {
+        if device == Device::Cpu && common.is_auto() && !failed && self.mode != Mode::Silent {
             self.note(&match gpu::adapters().first() {
                 None => "no GPU adapter found, using the CPU".to_string(),
                 Some(adapter) => {

@@ -6,9 +6,11 @@ mod bench;
 mod completions;
 mod console;
 mod devices;
+mod doctor;
 mod eval;
 mod info;
 mod interrupt;
+mod log;
 mod model;
 mod output;
 mod predict;
@@ -62,9 +64,15 @@ struct Common {
     /// Longest wait for a GPU before it counts as hung; what follows from the work, and at least 5 seconds, when not given
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     device_timeout: Option<Duration>,
+    /// Check every tile and every training step against the CPU, not one now and then: as slow as the CPU
+    #[arg(long, global = true)]
+    paranoid: bool,
     /// Print results and errors only
     #[arg(long, short, global = true)]
     quiet: bool,
+    /// Print what drivers and their loader say
+    #[arg(long, global = true)]
+    verbose: bool,
     /// How progress is shown on standard error
     #[arg(long, global = true, value_enum, default_value_t = Style::Auto)]
     progress: Style,
@@ -74,13 +82,22 @@ impl Common {
     /// How kernels are chosen, in f32.
     fn kernels(&self) -> Kernels {
         let tiles = if self.no_tune { Tiles::Default } else { Tiles::Measured };
-        Kernels { tiles, watch: self.watch(), ..Kernels::default() }
+        let alone = !self.is_auto();
+        Kernels { tiles, watch: self.watch(), alone, paranoid: self.paranoid, ..Kernels::default() }
     }
 
-    /// The device that was asked for, in f32, as it is: nothing stands in for one that fails.
+    /// Whether nobody named a device.
+    fn is_auto(&self) -> bool {
+        self.device.trim().eq_ignore_ascii_case("auto")
+    }
+
+    /// The device that was asked for, in the precision asked for, when it computes known answers: nothing stands in for one
+    /// that fails.
     fn find(&self) -> Result<Device> {
-        let Kernels { tiles, watch, .. } = self.kernels();
-        Ok(Device::find(&self.device)?.with_tiles(tiles).with_watch(watch))
+        let kernels = Kernels { alone: true, ..self.kernels() };
+        let device = Device::find(&self.device)?.with_kernels(kernels);
+        device.prove()?;
+        device.with_precision(self.precision.unwrap_or_default())
     }
 
     /// How devices are waited for.
@@ -114,6 +131,8 @@ enum Command {
     Predict(predict::Arguments),
     /// List the devices of this machine
     Devices(devices::Arguments),
+    /// Report everything about this machine that matters to GPUs, and try each
+    Doctor(doctor::Arguments),
     /// Describe a checkpoint
     Info(info::Arguments),
     /// Time the same work on the CPU and on every adapter
@@ -143,12 +162,14 @@ pub fn run() -> ExitCode {
     let started = std::time::Instant::now();
     let Arguments { command, common } = Arguments::parse();
     let console = Console::new(common.progress, common.quiet);
+    log::listen(common.verbose);
     let outcome = match command {
         Command::Train(arguments) => train::run(arguments, &common, &console),
         Command::Upscale(arguments) => upscale::run(arguments, &common, &console),
         Command::Eval(arguments) => eval::run(arguments, &common, &console),
         Command::Predict(arguments) => predict::run(arguments, &common, &console),
         Command::Devices(arguments) => devices::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments, &common, &console),
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments, &common, &console, started),
         Command::Profile(arguments) => profile::run(&arguments, &common, &console),

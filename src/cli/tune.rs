@@ -38,7 +38,7 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
 }
 
 pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
-    let Device::Gpu(adapter, Kernels { tiles, precision, watch }) = console.device(common)? else {
+    let Device::Gpu(adapter, Kernels { tiles, precision, watch, .. }) = console.device(common)? else {
         return Err(Error::input(
             "there is nothing to tune on the CPU: tile shapes are a GPU's; choose one by --device",
         ));

@@ -28,7 +28,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
-    let chosen = common.find()?.with_precision(common.precision.unwrap_or_default())?;
+    let chosen = common.find()?;
     if arguments.checked && chosen == Device::Cpu {
         return Err(Error::input("--checked is for GPUs; the CPU executor checks every index as it is"));
     }

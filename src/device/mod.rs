@@ -30,6 +30,10 @@ pub struct Kernels {
     pub precision: Precision,
     /// How long the device is waited for, and who hears of it.
     pub watch: Watch,
+    /// The device was chosen by hand: where it fails, so does the work. Otherwise another stands in for it.
+    pub alone: bool,
+    /// Every tile and every step is checked against the CPU, not one now and then.
+    pub paranoid: bool,
 }
 
 /// Where a GPU's tile shapes come from. They decide how long work takes, never what comes out.
@@ -68,11 +72,11 @@ impl Device {
         }
     }
 
-    /// The device, waited for in another way; nothing changes for the processor.
-    pub fn with_watch(self, watch: Watch) -> Device {
+    /// The device with kernels chosen in another way; nothing changes for the processor.
+    pub fn with_kernels(self, kernels: Kernels) -> Device {
         match self {
             Device::Cpu => Device::Cpu,
-            Device::Gpu(adapter, kernels) => Device::Gpu(adapter, Kernels { watch, ..kernels }),
+            Device::Gpu(adapter, _) => Device::Gpu(adapter, kernels),
         }
     }
 
@@ -93,6 +97,16 @@ impl Device {
         }
     }
 
+    /// Whether its work is checked against the CPU as a whole.
+    pub(crate) fn paranoid(&self) -> bool {
+        matches!(self, Device::Gpu(_, Kernels { paranoid: true, .. }))
+    }
+
+    /// Whether nothing stands in for it: it was chosen by hand, or is the last resort.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self, Device::Cpu | Device::Gpu(_, Kernels { alone: true, .. }))
+    }
+
     /// What products and convolutions are computed in.
     pub fn precision(&self) -> Precision {
         match self {
@@ -108,7 +122,7 @@ impl Device {
     pub fn executor(&self) -> Result<Box<dyn Executor>> {
         match self {
             Device::Cpu => Ok(Box::new(Cpu::<f32>::new())),
-            Device::Gpu(adapter, Kernels { tiles, precision, watch }) => {
+            Device::Gpu(adapter, Kernels { tiles, precision, watch, .. }) => {
                 let memory = || Arc::new(Memory::open(tuned::folder().as_deref(), adapter.identity()));
                 let memory = (*tiles == Tiles::Measured).then(memory);
                 let tuning = Tuning { memory, ..Tuning::default() };

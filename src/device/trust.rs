@@ -7,7 +7,7 @@ use super::find::candidates;
 use super::{Device, Kernels};
 use crate::executor::Precision;
 use crate::gpu::{self, AdapterInfo, GpuOptions};
-use crate::tuned::{self, Identity};
+use crate::tuned::{self, Identity, Memory};
 use crate::{Error, Result, files, verify};
 
 /// Time that known answers may take: nobody should wait for them.
@@ -23,7 +23,7 @@ impl Device {
     pub fn choose(request: &str, kernels: Kernels, told: &mut dyn FnMut(&str)) -> Result<Device> {
         let mut all = candidates(request)?.into_iter().peekable();
         while let Some(device) = all.next() {
-            let device = device.with(Kernels { precision: Precision::F32, ..kernels });
+            let device = device.with_kernels(Kernels { precision: Precision::F32, ..kernels });
             match (device.prove(), all.peek()) {
                 (Ok(()), _) => return Ok(device),
                 (Err(error @ Error::Interrupted { .. }), _) => return Err(error),
@@ -49,21 +49,40 @@ impl Device {
         let options = GpuOptions { precision: kernels.precision, watch: kernels.watch, ..GpuOptions::default() };
         let make = verify::on_gpu(adapter.index, options);
         let answered = verify::known_answers(&|| make(None), BUDGET);
-        let named = |why: String| Error::device(why).on(&format!("{} ({})", adapter.name, adapter.backend));
+        let named = |why: String| Error::device(why).on(&adapter.title());
         answered.map_err(|error| match error {
             Error::Interrupted { .. } => error,
             Error::Device { why, .. } => named(why),
+            Error::Execution { step, message, .. } => named(format!("known answers: {step}: {message}")),
             other => named(other.to_string()),
         })?;
         proof.keep();
         gpu::prepare(adapter.index, kernels.precision)
     }
 
-    fn with(self, kernels: Kernels) -> Device {
-        match self {
-            Device::Cpu => Device::Cpu,
-            Device::Gpu(adapter, _) => Device::Gpu(adapter, kernels),
+    /// The device that goes on with the work of this one, which failed: what `auto` would take next, proven, in the same
+    /// precision where it can. None where this one was chosen by hand, or is the processor. Those that fail in turn are
+    /// told; this one has to compute known answers again before it is trusted.
+    pub fn instead(&self, told: &mut dyn FnMut(&str)) -> Option<Device> {
+        let Device::Gpu(adapter, kernels) = self else { return None };
+        Proof::of(adapter, kernels.precision).forget();
+        // What was measured on it may be as wrong; that the file stays costs time at most.
+        let _ = Memory::open(tuned::folder().as_deref(), adapter.identity()).forget();
+        if kernels.alone {
+            return None;
         }
+        let all = candidates("auto").unwrap_or_else(|_| vec![Device::Cpu]);
+        let here = |device: &Device| matches!(device, Device::Gpu(other, _) if other.index == adapter.index);
+        // One that `auto` does not take, such as a driver on the processor, has the processor behind it.
+        let behind = all.iter().position(here).map_or(all.len() - 1, |at| at + 1);
+        for device in all.into_iter().skip(behind) {
+            let device = device.with_kernels(Kernels { precision: Precision::F32, ..*kernels });
+            match device.prove() {
+                Ok(()) => return Some(device.clone().with_precision(kernels.precision).unwrap_or(device)),
+                Err(error) => told(&error.to_string()),
+            }
+        }
+        None
     }
 }
 
@@ -87,6 +106,13 @@ impl Proof {
     fn is_known(&self) -> bool {
         let text = self.path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
         text.and_then(|text| toml::from_str::<Identity>(&text).ok()).is_some_and(|known| known == self.identity)
+    }
+
+    /// Forgets it: the device failed since.
+    fn forget(&self) {
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// Remembers it; that it cannot be written costs the time of the next proof.

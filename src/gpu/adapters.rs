@@ -21,6 +21,16 @@ pub struct AdapterInfo {
     pub ids: [u32; 2],
 }
 
+impl AdapterInfo {
+    /// What errors call it: name, interface and driver, which a report of a failure needs.
+    pub fn title(&self) -> String {
+        // Some drivers say their name twice.
+        let driver = self.driver.strip_prefix(&self.name).unwrap_or(&self.driver).trim();
+        let driver = if driver.is_empty() { String::new() } else { format!(", {driver}") };
+        format!("{} ({}{driver})", self.name, self.backend)
+    }
+}
+
 /// Kinds of adapters, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AdapterKind {
@@ -96,6 +106,13 @@ pub fn hidden() -> Vec<(AdapterInfo, String)> {
         hidden.push((found, why));
     }
     hidden
+}
+
+/// Makes the loader of drivers say why it finds none, through the `log` crate.
+pub fn ask_the_loader() {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle().with_env();
+    descriptor.flags |= wgpu::InstanceFlags::DEBUG;
+    drop(wgpu::Instance::new(descriptor));
 }
 
 pub(super) fn info(index: usize, adapter: &wgpu::Adapter) -> AdapterInfo {

@@ -1,8 +1,9 @@
 //! The open device with its creation helpers: everything that is made is counted.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
@@ -13,6 +14,7 @@ use super::health::{Expected, Health};
 use super::kernels::assemble;
 use super::launch::Launch;
 use super::reflect::{EntryPoint, reflect};
+use crate::watch::Event;
 use crate::{Error, Result};
 
 /// A compiled entry point with what is known of it.
@@ -124,8 +126,13 @@ impl Context {
         let mut missing: Vec<Key> = launches.iter().map(key).filter(|k| !self.pipelines.contains_key(k)).collect();
         missing.sort();
         missing.dedup();
-        let made: Vec<Result<(Key, Arc<Pipeline>)>> =
-            missing.into_par_iter().map(|key| self.compile(&key).map(|made| (key, Arc::new(made)))).collect();
+        let progress = Compiling { all: missing.len(), ready: AtomicUsize::new(0), told: Mutex::new(Instant::now()) };
+        let make = |key: Key| {
+            let made = self.compile(&key)?;
+            progress.ready(self);
+            Ok((key, Arc::new(made)))
+        };
+        let made: Vec<Result<(Key, Arc<Pipeline>)>> = missing.into_par_iter().map(make).collect();
         // All that can be made is kept before the first that cannot is told.
         let mut failed = None;
         for pair in made {
@@ -149,7 +156,10 @@ impl Context {
     }
 
     fn compile(&self, (shader, entry, constants): &Key) -> Result<Pipeline> {
-        let fail = |message: String| Error::execution(format!("kernel {shader}::{entry}"), message).on(&self.info.name);
+        let fail = |message: String| {
+            let step = format!("kernel {shader}::{entry}");
+            Error::faulty(step, message, self.health.fault()).on(&self.info.title())
+        };
         let mut source = assemble(shader, constants).map_err(fail)?;
         let here = |plant: &&Plant| plant.shader.is_empty() || plant.shader == *shader;
         if let Some(plant) = self.options.plant.as_ref().filter(here) {
@@ -209,7 +219,8 @@ impl Context {
         };
         let storage = |writes: bool| wgpu::BufferBindingType::Storage { read_only: !writes };
         let mut entries: Vec<_> = entry.bindings.iter().map(|b| buffer(b.index, storage(b.writes))).collect();
-        entries.extend(entry.params.iter().map(|p| buffer(p.index, wgpu::BufferBindingType::Uniform)));
+        let uniforms = entry.params.iter().map(|p| p.index).chain(entry.part);
+        entries.extend(uniforms.map(|index| buffer(index, wgpu::BufferBindingType::Uniform)));
         let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some(&entry.name), entries: &entries };
         let layout = self.device.create_bind_group_layout(&descriptor);
         let groups = [Some(&layout), entry.clock.then_some(&self.clock_layout)];
@@ -230,6 +241,13 @@ impl Context {
             cache: None,
         });
         Pipeline { entry, layout, pipeline, ran: AtomicBool::new(false) }
+    }
+
+    /// Seconds that a dispatch may take. Watchdogs wait for two, and the estimate is of a slow device; on the processor
+    /// there is none.
+    pub(super) fn dispatch_limit(&self) -> f64 {
+        let usual = if self.info.kind == AdapterKind::Software { f64::INFINITY } else { 0.5 };
+        self.options.dispatch.map_or(usual, |limit| limit.as_secs_f64())
     }
 
     /// Work that the device does in a second, in the units of a launch's weight: less than it can, so that what is
@@ -271,12 +289,35 @@ impl Context {
             staging.slice(..len).map_async(wgpu::MapMode::Read, |_| {});
             self.wait(Some(index), what, expected)?;
             let view = staging.slice(..len).get_mapped_range();
-            let view = view.map_err(|e| Error::execution(what, e.to_string()).on(&self.info.name))?;
+            let view = view.map_err(|e| Error::execution(what, e.to_string()).on(&self.info.title()))?;
             all.extend_from_slice(&view);
             drop(view);
             staging.unmap();
         }
         Ok(all)
+    }
+}
+
+/// How far kernels are that are compiled together.
+struct Compiling {
+    all: usize,
+    ready: AtomicUsize,
+    /// When it was told last.
+    told: Mutex<Instant>,
+}
+
+impl Compiling {
+    /// Time between two reports; what takes less nobody needs to hear.
+    const REPORT: Duration = Duration::from_secs(2);
+
+    /// Another one is ready.
+    fn ready(&self, context: &Context) {
+        let done = self.ready.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.elapsed() >= Self::REPORT && done < self.all {
+            *told = Instant::now();
+            context.options.watch.tell(&Event::Compiling { device: context.info.name.clone(), done, all: self.all });
+        }
     }
 }
 

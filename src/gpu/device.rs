@@ -35,6 +35,9 @@ pub struct GpuOptions {
     pub plant: Option<Plant>,
     /// Time that a submission aims for: short enough that no watchdog fires and no desktop freezes.
     pub submission: Duration,
+    /// Time that a dispatch should take at most, by the estimate, instead of what the kind of device calls for; a longer one
+    /// is dispatched in parts.
+    pub dispatch: Option<Duration>,
     /// How long the device is waited for, and who hears of it.
     pub watch: Watch,
 }
@@ -51,6 +54,7 @@ impl Default for GpuOptions {
             tuning: Tuning::default(),
             plant: None,
             submission: Duration::from_millis(100),
+            dispatch: None,
             watch: Watch::default(),
         }
     }
@@ -147,7 +151,7 @@ pub(super) fn open(index: usize, options: &GpuOptions) -> Result<Opened> {
         },
         ..Default::default()
     };
-    let cannot = |why: String| Error::device(format!("cannot be opened: {why}")).on(&info.name);
+    let cannot = |why: String| Error::device(format!("cannot be opened: {why}")).on(&info.title());
     let opened = guarded(|| pollster::block_on(adapter.request_device(&descriptor)));
     let (device, queue) = opened.map_err(cannot)?.map_err(|e| cannot(e.to_string()))?;
     let health = Health::default();

@@ -101,6 +101,11 @@ impl Gpu {
         self.runner.settled()
     }
 
+    /// Submissions of steps, or of parts of them.
+    pub fn submitted(&self) -> usize {
+        self.runner.submitted()
+    }
+
     /// Checks that nothing was written behind the plan's slots; for devices opened with `inspect`.
     ///
     /// # Errors
@@ -111,8 +116,8 @@ impl Gpu {
             let bytes = self.context.download(slot, slot.size() - GUARD, GUARD, "guard zones")?;
             let intact = bytemuck::pod_collect_to_vec::<u8, u32>(&bytes).iter().all(|&w| w == GUARD_WORD);
             if !self.context.options.inspect || !intact {
-                let message = format!("a kernel wrote past the end of slot {i}");
-                return Err(Error::execution("guard zones", message).on(&self.context.info.name));
+                let message = format!("a kernel wrote past the end of slot {i}, or the device keeps nothing");
+                return Err(Error::execution("guard zones", message).on(&self.context.info.title()));
             }
         }
         Ok(())
@@ -125,6 +130,32 @@ impl Gpu {
     pub fn overhead(&self, plan: PlanId) -> Result<u64> {
         let loaded = self.ledger.get(plan)?;
         Ok(loaded.bytes() - loaded.slots.iter().map(wgpu::Buffer::size).sum::<u64>())
+    }
+
+    /// Whether the device's memory keeps what is put there: `bytes` of it are written, and read again at both ends.
+    ///
+    /// # Errors
+    /// When there is not so much, or something else comes back.
+    pub fn keeps(&self, bytes: u64) -> Result<()> {
+        use wgpu::BufferUsages as U;
+        let buffer = self.context.buffer("memory", bytes, U::COPY_SRC | U::COPY_DST)?;
+        let piece: Vec<u8> = (0..1 << 20).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let pieces = bytes / piece.len() as u64;
+        for at in 0..pieces {
+            self.context.queue.write_buffer(&buffer, at * piece.len() as u64, &piece);
+            // Each write takes memory of the host until it is submitted.
+            if at % 32 == 31 {
+                self.context.queue.submit([]);
+            }
+        }
+        for at in [0, pieces.saturating_sub(1)] {
+            let read = self.context.download(&buffer, at * piece.len() as u64, piece.len() as u64, "reading memory")?;
+            if read != piece {
+                let why = format!("MiB {at} of {pieces} reads back otherwise than it was written");
+                return Err(Error::execution("memory", why).on(&self.context.info.title()));
+            }
+        }
+        Ok(())
     }
 
     /// Takes the device away, as a driver's crash does; for tests.

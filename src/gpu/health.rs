@@ -2,18 +2,17 @@
 //! later call gives the same error at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::AdapterKind;
 use super::context::Context;
 use super::guard::guarded;
+use super::patience::Patience;
 use crate::watch::Event;
-use crate::{Error, Result};
+use crate::{Error, Fault, Result};
 
 /// The shortest limit of a wait: drivers compile, desktops draw, and other programs use the device too.
 const LEAST: Duration = Duration::from_secs(5);
-/// The same for a driver that computes on the processor: it compiles for seconds, and shares its cores with everything else.
-const SOFTWARE: Duration = Duration::from_secs(120);
 /// How many times as long as expected the device may take.
 const PATIENCE: f64 = 10.0;
 /// Added for each pipeline that runs for the first time, when some drivers compile it; and for all of them together.
@@ -48,7 +47,7 @@ struct State {
     /// The first failure that nobody has heard of yet.
     news: Option<String>,
     /// Why the device is given up, once it is.
-    dead: Option<String>,
+    dead: Option<(Fault, String)>,
 }
 
 /// What a device reported, from whatever thread it did.
@@ -67,7 +66,12 @@ impl Health {
 
     /// The end of the device.
     pub(super) fn lose(&self, message: String) {
-        self.state().dead.get_or_insert(message);
+        self.state().dead.get_or_insert((Fault::Lost, message));
+    }
+
+    /// The device does not answer.
+    fn hang(&self, message: String) {
+        self.state().dead.get_or_insert((Fault::Hangs, message));
     }
 
     /// Whether the device is given up.
@@ -75,10 +79,15 @@ impl Health {
         self.state().dead.is_some()
     }
 
-    fn take(&self) -> Option<String> {
+    fn take(&self) -> Option<(Fault, String)> {
         let mut state = self.state();
         let dead = state.dead.clone();
-        dead.or_else(|| state.news.take())
+        dead.or_else(|| Some((Fault::Work, state.news.take()?)))
+    }
+
+    /// What a failure at this moment says of the device.
+    pub(super) fn fault(&self) -> Fault {
+        self.state().dead.as_ref().map_or(Fault::Work, |dead| dead.0)
     }
 }
 
@@ -87,7 +96,7 @@ impl Context {
     pub(super) fn check(&self, step: &str) -> Result<()> {
         match self.health.take() {
             None => Ok(()),
-            Some(message) => Err(Error::execution(step, message).on(&self.info.name)),
+            Some((fault, message)) => Err(Error::faulty(step, message, fault).on(&self.info.title())),
         }
     }
 
@@ -98,12 +107,14 @@ impl Context {
     /// and the device has not answered for two seconds.
     pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>, step: &str, expected: Expected) -> Result<()> {
         self.check(step)?;
-        let least = if self.info.kind == AdapterKind::Software { SOFTWARE } else { Duration::ZERO };
-        let (begun, limit) = (Instant::now(), self.options.watch.limit.unwrap_or_else(|| expected.limit().max(least)));
+        let watch = self.options.watch;
+        let mut patience = match watch.limit {
+            Some(limit) => Patience::new(limit, false),
+            None => Patience::new(expected.limit(), self.info.kind == AdapterKind::Software),
+        };
         let mut tell = TELL;
         loop {
-            let waited = begun.elapsed();
-            let timeout = Some(LOOK.min(limit.saturating_sub(waited)));
+            let timeout = Some(LOOK.min(patience.end().saturating_sub(patience.waited())));
             let wait = wgpu::PollType::Wait { submission_index: submission.clone(), timeout };
             // The device that is lost while it is waited for is a panic inside of wgpu.
             match guarded(|| self.device.poll(wait)) {
@@ -111,20 +122,22 @@ impl Context {
                 Ok(Err(wgpu::PollError::Timeout)) => self.check(step)?,
                 Ok(Err(error @ wgpu::PollError::WrongSubmissionIndex(..))) => {
                     self.check(step)?;
-                    return Err(Error::execution(step, error.to_string()).on(&self.info.name));
+                    return Err(Error::execution(step, error.to_string()).on(&self.info.title()));
                 }
                 Err(panic) => {
-                    self.health.lose(format!("the device was lost: {panic}"));
+                    let after = patience.waited().as_secs_f64();
+                    self.health.lose(format!("the device was lost after {after:.1} s: {panic}"));
                     return self.check(step);
                 }
             }
-            let (waited, watch) = (begun.elapsed(), self.options.watch);
-            if waited >= limit {
-                self.health.lose(format!("the device hangs: no answer within {:.0} s", limit.as_secs_f64()));
+            let over = patience.look();
+            let (waited, limit) = (patience.waited(), patience.end());
+            if over {
+                self.health.hang(format!("the device hangs: no answer within {:.0} s", waited.as_secs_f64()));
                 return self.check(step);
             }
             if waited >= TELL && watch.stopped() {
-                self.health.lose("interrupted while the device did not answer".into());
+                self.health.hang("interrupted while the device did not answer".into());
                 return Err(Error::Interrupted { step: step.into() });
             }
             if waited >= tell {
@@ -162,9 +175,10 @@ mod tests {
         let health = Health::default();
         health.report("first".into());
         health.report("second".into());
-        assert_eq!((health.take(), health.take()), (Some("first".into()), None));
+        assert_eq!((health.take(), health.take()), (Some((Fault::Work, "first".into())), None));
         health.lose("gone".into());
         health.lose("gone again".into());
-        assert_eq!([health.take(), health.take()], [Some("gone".to_string()), Some("gone".to_string())]);
+        assert_eq!([health.take(), health.take()], [0; 2].map(|_| Some((Fault::Lost, "gone".to_string()))));
+        assert_eq!(health.fault(), Fault::Lost);
     }
 }

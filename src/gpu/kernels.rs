@@ -1,5 +1,6 @@
 //! The kernels' text: embedded, assembled with what they use, instantiated.
 
+use super::parts;
 use super::template::instantiate;
 
 macro_rules! shaders {
@@ -51,7 +52,8 @@ pub(super) fn assemble(stem: &str, constants: &[(&str, u32)]) -> Result<String, 
     let text = instantiate(&order.concat(), constants);
     // WGSL wants directives before everything else.
     let (directives, rest): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("enable "));
-    Ok([directives.join("\n"), rest.join("\n")].join("\n"))
+    let text = [directives.join("\n"), rest.join("\n")].join("\n");
+    if constants.contains(&parts::PARTED) { parts::instance(&text) } else { Ok(text) }
 }
 
 /// The constant that asks for matrix units.
@@ -86,7 +88,7 @@ mod tests {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-            for constants in [&[][..], &[(MATRIX, 1)]] {
+            for constants in [&[][..], &[(MATRIX, 1)], &[parts::PARTED]] {
                 let source = assemble(&stem, constants).unwrap();
                 // These two call `put`, which only the kernels that use them define.
                 let part = ["matmul_tile", "matmul_matrix"].contains(&stem.as_str());

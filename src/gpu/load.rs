@@ -9,6 +9,7 @@ use super::contraction::Class;
 use super::launch::{Launch, Operand};
 use super::lower::{self, Lowered};
 use super::pace::Pace;
+use super::parts::{self, Part};
 use super::tune::Shapes;
 use crate::graph::{Arena, Place, Plan, Step, Store, TensorId};
 use crate::{Error, Result};
@@ -53,8 +54,23 @@ pub(super) struct Loaded {
     pub(super) kept: HashMap<TensorId, wgpu::Buffer>,
     pub(super) pace: Pace,
     pub(super) shapes: Shapes,
-    launches: Vec<(Range<usize>, Launch)>,
+    launches: Vec<Lowering>,
     params: wgpu::Buffer,
+}
+
+/// A launch with the steps that it belongs to, its share of the run's time, and the parts that it is dispatched in.
+struct Lowering {
+    steps: Range<usize>,
+    launch: Launch,
+    weight: f64,
+    parts: Vec<Part>,
+}
+
+impl Lowering {
+    /// Places for its parameters, and for each part where there are several.
+    fn places(&self) -> u64 {
+        if self.parts.len() > 1 { 1 + self.parts.len() as u64 } else { 1 }
+    }
 }
 
 impl Loaded {
@@ -67,6 +83,13 @@ impl Loaded {
             launches.extend(of.into_iter().map(|l| (steps.clone(), l)));
         }
         check(context, &plan, &launches)?;
+        let limit = context.dispatch_limit();
+        let part = |(steps, mut launch): (Range<usize>, Launch)| {
+            let weight: f64 = plan.steps[steps.clone()].iter().map(|step| weight(&plan, step)).sum();
+            let parts = parts::cut(&mut launch, weight / context.rate(), limit);
+            Lowering { steps, launch, weight, parts }
+        };
+        let launches: Vec<Lowering> = launches.into_iter().map(part).collect();
         let guard = if context.options.inspect { GUARD } else { 0 };
         let mut slots = Vec::new();
         for (i, &elements) in plan.slots.iter().enumerate() {
@@ -79,7 +102,7 @@ impl Loaded {
             slots.push(slot);
         }
         let (mut sizes, mut kept): (Vec<usize>, _) = (Vec::new(), HashMap::new());
-        for (_, operand) in launches.iter().flat_map(|(_, l)| &l.bindings) {
+        for (_, operand) in launches.iter().flat_map(|lowering| &lowering.launch.bindings) {
             match *operand {
                 Operand::Scratch { index, elements } => {
                     sizes.resize(sizes.len().max(index + 1), 0);
@@ -96,7 +119,8 @@ impl Loaded {
             scratch.push(context.buffer(&format!("scratch {i}"), 4 * elements as u64, storage)?);
         }
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let params = context.buffer("parameters", PARAMS_STRIDE * launches.len() as u64, uniform)?;
+        let places: u64 = launches.iter().map(Lowering::places).sum();
+        let params = context.buffer("parameters", PARAMS_STRIDE * places, uniform)?;
         let work: f64 = plan.steps.iter().map(|step| weight(&plan, step)).sum();
         let pace = Pace::new(context.options.submission.as_secs_f64(), work / context.rate());
         let (recorded, once, settled) = (Vec::new(), Vec::new(), None);
@@ -105,12 +129,14 @@ impl Loaded {
 
     /// Ties launches to buffers; once at load, and again when a store has to grow for a later plan.
     pub(super) fn bind(&mut self, context: &mut Context, shared: &Shared, fixed: &Fixed) -> Result<()> {
-        let plain: Vec<Launch> = self.launches.iter().map(|(_, l)| l.clone()).collect();
+        let plain: Vec<Launch> = self.launches.iter().map(|lowering| lowering.launch.clone()).collect();
         let pipelines = context.pipelines(&plain)?;
         let mut bytes = vec![0u8; self.params.size() as usize];
-        let (mut recorded, mut once) = (Vec::new(), Vec::new());
-        for (i, ((steps, launch), pipeline)) in self.launches.iter().zip(pipelines).enumerate() {
-            let offset = PARAMS_STRIDE * i as u64;
+        let (mut recorded, mut once, mut place) = (Vec::new(), Vec::new(), 0);
+        for (lowering, pipeline) in self.launches.iter().zip(pipelines) {
+            let Lowering { steps, launch, weight, parts } = lowering;
+            let offset = PARAMS_STRIDE * place;
+            place += lowering.places();
             fill(&mut bytes[offset as usize..], launch, &pipeline)?;
             let mut entries = Vec::new();
             if let Some(params) = &pipeline.entry.params {
@@ -134,10 +160,22 @@ impl Loaded {
                 });
             }
             let label = &self.plan.steps[steps.start].label;
-            let group = context.bind_group(label, &pipeline.layout, &entries);
-            let weight = self.plan.steps[steps.clone()].iter().map(|step| weight(&self.plan, step)).sum();
             let to = if launch.once { &mut once } else { &mut recorded };
-            to.push(Recorded { steps: steps.clone(), pipeline, group, groups: launch.groups, weight });
+            for (nth, part) in (1..).zip(parts) {
+                let mut entries = entries.clone();
+                if let Some(index) = pipeline.entry.part {
+                    let offset = offset + PARAMS_STRIDE * nth;
+                    bytes[offset as usize..][..parts::BYTES as usize].copy_from_slice(&part.bytes(launch.groups));
+                    entries.push(entry(index, &self.params, offset, wgpu::BufferSize::new(parts::BYTES)));
+                }
+                to.push(Recorded {
+                    steps: steps.clone(),
+                    pipeline: pipeline.clone(),
+                    group: context.bind_group(label, &pipeline.layout, &entries),
+                    groups: part.groups,
+                    weight: weight / parts.len() as f64,
+                });
+            }
         }
         context.queue.write_buffer(&self.params, 0, &bytes);
         context.check("binding buffers")?;

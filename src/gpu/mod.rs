@@ -16,13 +16,15 @@ mod load;
 mod lower;
 mod mixed;
 mod pace;
+mod parts;
+mod patience;
 mod profile;
 mod reflect;
 mod run;
 mod template;
 mod tune;
 
-pub use adapters::{AdapterInfo, AdapterKind, adapters, hidden, ways};
+pub use adapters::{AdapterInfo, AdapterKind, adapters, ask_the_loader, hidden, ways};
 pub use contraction::tile_names;
 #[doc(hidden)]
 pub use device::Plant;

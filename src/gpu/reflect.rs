@@ -3,6 +3,8 @@
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess, TypeInner};
 
+use super::parts;
+
 /// A storage variable that an entry point uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Binding {
@@ -29,6 +31,8 @@ pub(super) struct EntryPoint {
     /// Storage variables of group 0, by index.
     pub bindings: Vec<Binding>,
     pub params: Option<Params>,
+    /// Where it finds which part of a dispatch it is, in an instance for parts.
+    pub part: Option<u32>,
     /// Whether it reads the clock, group 1.
     pub clock: bool,
 }
@@ -46,6 +50,7 @@ pub(super) fn reflect(source: &str) -> Result<Vec<EntryPoint>, String> {
             workgroup: point.workgroup_size,
             bindings: Vec::new(),
             params: None,
+            part: None,
             clock: false,
         };
         for (handle, variable) in module.global_variables.iter() {
@@ -59,6 +64,7 @@ pub(super) fn reflect(source: &str) -> Result<Vec<EntryPoint>, String> {
                 (AddressSpace::Uniform, 0) if name == "params" => {
                     entry.params = Some(params(&module, variable.ty, place.binding)?);
                 }
+                (AddressSpace::Uniform, 0) if name == parts::NAME => entry.part = Some(place.binding),
                 (AddressSpace::Uniform, 1) if name == "clock" => entry.clock = true,
                 (space, group) => return Err(format!("`{name}` is in {space:?}, group {group}: not a known binding")),
             }

@@ -42,6 +42,8 @@ pub(super) struct Runner {
     losses: Vec<f32>,
     /// Plans whose kept memory was made anew.
     settled: usize,
+    /// Submissions of steps, or of parts of them.
+    submitted: usize,
     /// What was submitted and nobody has waited for, beside the flights.
     beside: Expected,
     /// NaN for outputs, where tests ask for it.
@@ -63,8 +65,8 @@ impl Runner {
         let staging = |_| context.buffer("losses", 4 * RING as u64, U::MAP_READ | U::COPY_DST);
         let staging = (0..IN_FLIGHT).map(staging).collect::<Result<_>>()?;
         let (flights, losses, beside) = (VecDeque::new(), Vec::new(), Expected::default());
-        let (next, retired, settled, poison) = (0, None, 0, None);
-        Ok(Runner { clocks, clock_groups, staging, next, flights, retired, losses, settled, beside, poison })
+        let (next, retired, settled, submitted, poison) = (0, None, 0, 0, None);
+        Ok(Runner { clocks, clock_groups, staging, next, flights, retired, losses, settled, submitted, beside, poison })
     }
 
     /// Bytes of its buffers.
@@ -159,6 +161,11 @@ impl Runner {
         self.settled
     }
 
+    /// How many submissions were made of steps, or of parts of them.
+    pub(super) fn submitted(&self) -> usize {
+        self.submitted
+    }
+
     /// Encodes and submits a range of the plan's dispatches, repeated for each of `steps` clocks; 0 steps is a part of
     /// a step that does not complete it.
     #[allow(clippy::too_many_arguments, reason = "the parts of the engine, borrowed apart")]
@@ -192,6 +199,7 @@ impl Runner {
             encoder.copy_buffer_to_buffer(&fixed.ring, 0, &self.staging[staging], 0, 4 * losses as u64);
         }
         let index = context.queue.submit([encoder.finish()]);
+        self.submitted += 1;
         context.check(&name)?;
         if losses > 0 {
             self.staging[staging].slice(..).map_async(wgpu::MapMode::Read, |_| {});
@@ -221,7 +229,8 @@ impl Runner {
         if flight.losses > 0 {
             let staging = &self.staging[flight.staging];
             let view = staging.slice(..4 * flight.losses as u64).get_mapped_range();
-            let view = view.map_err(|e| Error::execution(flight.name.clone(), e.to_string()).on(&context.info.name))?;
+            let view =
+                view.map_err(|e| Error::execution(flight.name.clone(), e.to_string()).on(&context.info.title()))?;
             self.losses.extend_from_slice(bytemuck::cast_slice(&view));
             drop(view);
             staging.unmap();

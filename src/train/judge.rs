@@ -14,7 +14,7 @@ use crate::interface::{Interface, OutputSpec};
 use crate::network::{Input, Network, Weights};
 use crate::predict::Predictor;
 use crate::train::Checkpoint;
-use crate::upscale::{UpscaleOptions, Upscaler};
+use crate::upscale::{Fallback, UpscaleOptions, Upscaler};
 use crate::{Error, Result};
 
 /// Rows that a network predicts at a time.
@@ -41,6 +41,8 @@ pub enum Judge {
         inputs: Vec<Inputs>,
         /// Made at the first validation.
         upscaler: Option<Box<Upscaler>>,
+        /// What became of its device.
+        told: Vec<String>,
     },
 }
 
@@ -114,7 +116,7 @@ impl Judge {
     /// When a picture is too small for the scores.
     pub fn pictures(truths: Vec<Truth>, scale: usize) -> Result<Self> {
         let inputs = vec![Inputs::clean(&truths, scale, ["PSNR", "SSIM"])?];
-        Ok(Judge::Pictures { truths, inputs, upscaler: None })
+        Ok(Judge::Pictures { truths, inputs, upscaler: None, told: Vec::new() })
     }
 
     /// Judges by pictures twice: degraded as those that are learned from, and clean.
@@ -135,7 +137,23 @@ impl Judge {
         if deciding == Deciding::Clean {
             inputs.reverse();
         }
-        Ok(Judge::Pictures { truths, inputs, upscaler: None })
+        Ok(Judge::Pictures { truths, inputs, upscaler: None, told: Vec::new() })
+    }
+
+    /// Forgets the device: the next validation opens the one it is given.
+    pub fn forget(&mut self) {
+        match self {
+            Judge::Rows { predictor, .. } => *predictor = None,
+            Judge::Pictures { upscaler, .. } => *upscaler = None,
+        }
+    }
+
+    /// What became of the device since this was last asked, in lines.
+    pub fn told(&mut self) -> Vec<String> {
+        match self {
+            Judge::Rows { predictor, .. } => predictor.iter_mut().flat_map(|p| p.told()).collect(),
+            Judge::Pictures { told, .. } => std::mem::take(told),
+        }
     }
 
     /// Rows or pictures.
@@ -164,13 +182,13 @@ impl Judge {
             Judge::Rows { rows, loss, output, predictor } => {
                 match predictor {
                     Some(predictor) => predictor.set_weights(network, weights)?,
-                    None => *predictor = Some(Box::new(Predictor::new(device.executor()?, network, weights)?)),
+                    None => *predictor = Some(Box::new(Predictor::on(device, network, weights)?)),
                 }
                 let predictor = predictor.as_mut().expect("made above");
                 let outputs = predict_rows(predictor, rows)?;
                 (score_rows(rows, *loss, output, &outputs).to_vec(), Vec::new())
             }
-            Judge::Pictures { truths, inputs, upscaler } => {
+            Judge::Pictures { truths, inputs, upscaler, told } => {
                 match upscaler {
                     Some(upscaler) => upscaler.set_weights(network, weights)?,
                     None => {
@@ -184,7 +202,7 @@ impl Judge {
                 for input in inputs.iter() {
                     let mut scores = Vec::new();
                     for (low, truth) in input.lows.iter().zip(truths.iter()) {
-                        let restored = restore(upscaler, low)?;
+                        let restored = restore(upscaler, low, told)?;
                         let scale = upscaler.scale();
                         scores.push(truth.compute(|picture| protocol::compare(&restored, picture, scale))?);
                     }
@@ -202,13 +220,13 @@ impl Judge {
     /// # Errors
     /// When the device fails.
     pub fn sample(&mut self) -> Result<Option<Picture>> {
-        let Judge::Pictures { truths, inputs, upscaler: Some(upscaler) } = self else { return Ok(None) };
+        let Judge::Pictures { truths, inputs, upscaler: Some(upscaler), told } = self else { return Ok(None) };
         let (side, gap, scale) = (144, 4, upscaler.scale());
         let mut rows: Vec<[Picture; 3]> = Vec::new();
         for (truth, low) in truths.iter().zip(&inputs[0].lows).take(4) {
             let truth = resize::modcrop_picture(&truth.picture, scale);
             let bicubic = low.map(|p| resize::upscale(p, scale, resize::Rounding::Eight));
-            let network = restore(upscaler, low)?;
+            let network = restore(upscaler, low, told)?;
             let crop = |picture: &Picture| {
                 let (w, h) = (side.min(picture.width()), side.min(picture.height()));
                 let (x, y) = ((picture.width() - w) / 2, (picture.height() - h) / 2);
@@ -230,8 +248,13 @@ impl Judge {
 }
 
 /// The 8-bit picture that the upscaler makes of a low-resolution one.
-fn restore(upscaler: &mut Upscaler, low: &Picture) -> Result<Picture> {
-    Ok(upscaler.upscale(low, &mut |_, _| {})?.picture.map(Plane::to_eight_bits))
+fn restore(upscaler: &mut Upscaler, low: &Picture, told: &mut Vec<String>) -> Result<Picture> {
+    let upscaled = upscaler.upscale(low, &mut |_, _| {})?;
+    told.extend(upscaled.fallbacks.into_iter().filter_map(|fallback| match fallback {
+        Fallback::Device(line) => Some(line),
+        Fallback::Halved { .. } => None,
+    }));
+    Ok(upscaled.picture.map(Plane::to_eight_bits))
 }
 
 /// The network's output for every row, in batches; the last, shorter one has a plan of its own.

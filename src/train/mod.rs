@@ -1,5 +1,7 @@
 //! From a recipe to a trained network: the loop, what it writes, and how it goes on.
 
+mod audit;
+mod begin;
 mod checkpoint;
 mod data_spec;
 mod diagnose;

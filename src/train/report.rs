@@ -60,6 +60,10 @@ pub trait Report {
     fn progress(&mut self, progress: &Progress);
     /// The network was judged.
     fn validated(&mut self, validation: &Validation);
+    /// A device failed; the line says how, and what goes on. `step` is where the run goes on from.
+    fn device_failed(&mut self, line: &str, _step: u64) {
+        self.note(line);
+    }
 }
 
 /// Hears nothing.

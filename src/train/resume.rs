@@ -99,8 +99,9 @@ impl Resumed {
     ///
     /// # Errors
     /// When a weight does not fit.
-    pub(super) fn restore(self, trainer: &mut Trainer, report: &mut dyn Report) -> Result<()> {
-        let Resumed { mut training, weights, how, changed, path, .. } = self;
+    pub(super) fn restore(&self, trainer: &mut Trainer, report: &mut dyn Report) -> Result<()> {
+        let Resumed { training, weights, how, changed, path, .. } = self;
+        let mut training = training.clone();
         let anew = changed.contains(&Change::Optimizer);
         let same_rule = |rule: Update| std::mem::discriminant(&rule) == std::mem::discriminant(&trainer.setup.rule);
         if anew && !how.optimizer.rule().is_ok_and(same_rule) {
@@ -108,7 +109,7 @@ impl Resumed {
             (training.first, training.second) = (None, None);
             report.note("the moments of another update rule are of no use: they start from zero");
         }
-        trainer.resume(&weights, &training, anew).map_err(|e| e.in_file(&path))?;
+        trainer.resume(weights, &training, anew).map_err(|e| e.in_file(path))?;
         report.note(&format!("goes on from step {}", training.step));
         let device = trainer.device();
         if !same_device(&training.device, &device) {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::audit::StepAudit;
+use super::begin::Beginning;
 use super::diagnose::explain;
 use super::folder::RunFolder;
 use super::judge::Judge;
@@ -64,7 +66,8 @@ pub fn run(
 ) -> Result<Summary> {
     recipe.check()?;
     // Steps are computed in the recipe's precision, scores in f32.
-    let device = &device.clone().with_precision(Precision::F32)?;
+    device.clone().with_precision(recipe.precision)?;
+    let device = device.clone().with_precision(Precision::F32)?;
     let found = RunFolder::find(folder)?;
     let earlier = match (resume, &found) {
         (true, Some(found)) => Some(found.resume()?),
@@ -80,23 +83,13 @@ pub fn run(
     }
     let start = recipe.start.as_deref().map(Checkpoint::open).transpose()?;
     let mut prepared = prepare(recipe, resumed.as_ref().map_or(0, Resumed::step), report)?;
-    let mut trainer = trainer(recipe, device, &prepared)?;
-    if let Some(tiles) = trainer.tiles() {
-        report.note(&format!("tiles: {tiles}"));
-    }
-    if let Some(start) = start {
-        let (taken, all) = trainer.start_from(&start.weights)?;
-        report.note(&format!(
-            "took {taken} of {all} weights from {}",
-            recipe.start.as_deref().unwrap_or(Path::new("")).display()
-        ));
-    }
     let record = Record { how: now, what: prepared.what(recipe) };
-    let mut standing = Standing::default();
-    if let Some(resumed) = resumed {
-        standing = resumed.accept_what(&record.what, allowed, report)?;
-        resumed.restore(&mut trainer, report)?;
-    }
+    let standing = match &resumed {
+        Some(resumed) => resumed.accept_what(&record.what, allowed, report)?,
+        None => Standing::default(),
+    };
+    let state = Beginning { start: start.as_ref(), resumed: resumed.as_ref() };
+    let (device, trainer, good) = state.open(device, recipe, &prepared, report)?;
     let metrics = Metrics::read(folder, &prepared.judge.columns(), trainer.step())?;
     // All is accepted: from here on files are written.
     let folder = found.map_or_else(|| RunFolder::create(folder), Ok)?;
@@ -108,12 +101,25 @@ pub fn run(
     folder.prune(&standing);
     let before = metrics.last().map_or(0.0, |row| row.seconds);
     let (interface, begun) = (prepared.interface.clone(), Instant::now());
-    let good = trainer.snapshot()?;
-    Run { recipe, device, folder, trainer, interface, record, metrics, standing, good, begun, before }.go(
-        &mut prepared,
-        stop,
-        report,
-    )
+    let audit = StepAudit::of(&device, &trainer);
+    let (reopened, last) = (false, None);
+    Run {
+        recipe,
+        device,
+        folder,
+        trainer,
+        audit,
+        reopened,
+        interface,
+        record,
+        metrics,
+        standing,
+        last,
+        good,
+        begun,
+        before,
+    }
+    .go(&mut prepared, stop, report)
 }
 
 /// How a recipe's network learns.
@@ -130,9 +136,13 @@ fn setup(recipe: &Recipe) -> Result<Setup> {
     })
 }
 
-/// The trainer of a recipe, its data on the device.
+/// The trainer of a recipe, its data on the device, in the recipe's precision.
 pub(super) fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> Result<Trainer> {
-    let device = device.clone().with_precision(recipe.precision)?;
+    trainer_on(&device.clone().with_precision(recipe.precision)?, recipe, prepared)
+}
+
+/// As [`trainer`], in the precision that the device has.
+pub(super) fn trainer_on(device: &Device, recipe: &Recipe, prepared: &Prepared) -> Result<Trainer> {
     Trainer::new(device.executor()?, setup(recipe)?, &prepared.resident, prepared.room)
 }
 
@@ -158,34 +168,73 @@ pub fn profile(recipe: &Recipe, device: &Device, steps: usize, report: &mut dyn 
     Ok((trainer.plan().clone(), times))
 }
 
-struct Run<'a> {
-    recipe: &'a Recipe,
-    device: &'a Device,
-    folder: RunFolder,
-    trainer: Trainer,
+pub(super) struct Run<'a> {
+    pub(super) recipe: &'a Recipe,
+    /// In f32.
+    pub(super) device: Device,
+    pub(super) folder: RunFolder,
+    pub(super) trainer: Trainer,
+    /// None on the CPU.
+    pub(super) audit: Option<StepAudit>,
+    /// The device was lost once, and opened again.
+    pub(super) reopened: bool,
     interface: Interface,
     /// Hash of the run's record.
     record: Option<String>,
     metrics: Metrics,
     standing: Standing,
+    /// The last validation.
+    last: Option<Validation>,
     /// The state of the newest checkpoint, or of the beginning.
-    good: Snapshot,
+    pub(super) good: Snapshot,
     begun: Instant,
     before: f64,
 }
 
 impl Run<'_> {
     fn go(mut self, prepared: &mut Prepared, stop: &Stop, report: &mut dyn Report) -> Result<Summary> {
+        while let Err(error) = self.steps(prepared, stop, report) {
+            self.recover(error, prepared, report)?;
+        }
+        let stale = self.standing.is_stale(self.recipe.validate.patience);
+        if stale && let Some(best) = self.standing.best.first() {
+            let count = self.standing.since;
+            report.note(&format!("no better score in {count} validations since step {}: the run ends", best.step));
+        }
+        self.metrics.draw(self.last.as_ref())?;
+        self.picture(&mut prepared.judge)?;
+        if !self.folder.best().exists() {
+            let weights = self.trainer.averaged()?;
+            self.ship(&self.folder.best(), &weights, self.last.as_ref())?;
+            report.note("no score was finite, so that none is best: best.safetensors holds the last weights");
+        }
+        Ok(Summary {
+            step: self.trainer.step(),
+            last: self.last,
+            best: self.standing.score(),
+            seconds: self.before + self.begun.elapsed().as_secs_f64(),
+            stopped: self.trainer.step() < self.recipe.steps && !stale,
+            stale,
+            failed: prepared.failed,
+            folder: self.folder.path().to_path_buf(),
+        })
+    }
+
+    /// All steps that are left, or those until it is asked to stop.
+    fn steps(&mut self, prepared: &mut Prepared, stop: &Stop, report: &mut dyn Report) -> Result<()> {
         let (steps, every) = (self.recipe.steps, self.recipe.validate.every);
-        let (mut chunk, mut last, mut pending) = (1u64, None, Vec::new());
+        let (mut chunk, mut pending) = (1u64, Vec::new());
         let patience = self.recipe.validate.patience;
         while self.trainer.step() < steps && !stop.requested() && !self.standing.is_stale(patience) {
             let at = self.trainer.step();
-            let until = (at + chunk).min(steps).min((at / every + 1) * every).min(prepared.boundary(at));
+            let judged = ((at / every + 1) * every).min(steps);
+            let (end, checked) = self.audit.as_ref().map_or((judged, false), |audit| audit.next(at, judged));
+            let until = (at + chunk).min(end).min(prepared.boundary(at));
             let begun = Instant::now();
             prepared.feed(&mut self.trainer, steps)?;
             let fed = begun.elapsed().as_secs_f64();
             let rate = rate(self.recipe);
+            let start = if checked { Some(self.trainer.snapshot()?) } else { None };
             self.trainer.advance(until - at, &rate)?;
             let losses = match self.trainer.losses() {
                 Err(Error::NonFinite(seen)) => return Err(self.explain(prepared, until, &seen)),
@@ -193,44 +242,23 @@ impl Run<'_> {
             };
             // Waits for data count to the rate that is shown, not to how many steps are done at a time.
             let took = begun.elapsed().as_secs_f64();
+            if let (Some(start), Some(audit), Some(&loss)) = (&start, &mut self.audit, losses.last()) {
+                let clock = self.trainer.clock(until, rate(until));
+                audit.check(&mut self.trainer, &*prepared.data(at)?, start, clock, loss)?;
+            }
             let mean = losses.iter().sum::<f32>() / losses.len().max(1) as f32;
             pending.extend(losses);
             report.progress(&Progress { step: until, steps, loss: mean, rate: (until - at) as f64 / took });
             // As many steps at a time as fit between two reports.
             chunk = ((chunk as f64 * REPORT / (took - fed).max(1e-6)) as u64).clamp(1, (4 * chunk).min(10_000));
             if until % every == 0 || until == steps {
-                last = Some(self.settle(prepared, &mut pending, true, report)?);
+                self.last = Some(self.settle(prepared, &mut pending, true, report)?);
             }
         }
-        let stale = self.standing.is_stale(patience);
-        let stopped = self.trainer.step() < steps && !stale;
         if self.trainer.step() > self.good.step {
-            last = Some(self.settle(prepared, &mut pending, false, report)?);
+            self.last = Some(self.settle(prepared, &mut pending, false, report)?);
         }
-        if stale && let Some(best) = self.standing.best.first() {
-            let count = self.standing.since;
-            report.note(&format!("no better score in {count} validations since step {}: the run ends", best.step));
-        }
-        self.metrics.draw(last.as_ref())?;
-        self.picture(&mut prepared.judge)?;
-        if !self.folder.best().exists() {
-            let weights = self.trainer.averaged()?;
-            self.ship(&self.folder.best(), &weights, last.as_ref())?;
-            report.note("no score was finite, so that none is best: best.safetensors holds the last weights");
-        }
-        let seconds = self.before + self.begun.elapsed().as_secs_f64();
-        let folder = self.folder.path().to_path_buf();
-        let failed = prepared.failed;
-        Ok(Summary {
-            step: self.trainer.step(),
-            last,
-            best: self.standing.score(),
-            seconds,
-            stopped,
-            stale,
-            failed,
-            folder,
-        })
+        Ok(())
     }
 
     /// Judges the network and saves it, when all its numbers are finite.
@@ -246,7 +274,8 @@ impl Run<'_> {
             return Err(self.explain(prepared, state.step, &format!("at step {}, {fault}", state.step)));
         }
         let weights = self.trainer.averaged()?;
-        let mut validation = prepared.judge.validate(self.device, &self.recipe.network, &weights, state.step)?;
+        let mut validation = prepared.judge.validate(&self.device, &self.recipe.network, &weights, state.step)?;
+        prepared.judge.told().iter().for_each(|line| report.device_failed(line, state.step));
         if let Some((name, value)) = validation.broken() {
             let seen = format!("at step {}, the validation's {name} is {value}", state.step);
             return Err(self.explain(prepared, state.step, &seen));

@@ -98,6 +98,13 @@ impl Shards {
         Ok(())
     }
 
+    /// Puts the shard of the next step on a device that knows nothing of it yet.
+    pub(super) fn refill(&mut self, trainer: &mut Trainer) -> Result<()> {
+        trainer.set_data(&self.data(trainer.step())?)?;
+        (self.there, self.next) = (self.number(trainer.step()), None);
+        Ok(())
+    }
+
     /// Prepares shards from `number` on, on threads of their own: those of the kernels have work.
     fn ahead(&self, number: u64) -> Result<Prefetch<Resident>> {
         let source = Arc::clone(&self.source);

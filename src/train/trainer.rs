@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::step::{Room, training_graph};
 use super::{Standing, TrainingState};
 use crate::data::{Pictures, Rows, Samples, batch};
-use crate::executor::{Executor, PlanId};
+use crate::executor::{Executor, PlanId, Precision};
 use crate::graph::{Arena, Clock, Graph, Loss, Options, Plan, Store, Update};
 use crate::network::{Network, State, Weights, initial};
 use crate::{Error, Result};
@@ -98,6 +98,24 @@ impl Trainer {
     /// The plan of a step.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The plan of a step, to be loaded elsewhere.
+    pub(super) fn shared_plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// What the device computes in.
+    pub(super) fn precision(&self) -> Precision {
+        self.executor.precision()
+    }
+
+    /// One arena as it is.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) fn read_arena(&mut self, arena: Arena) -> Result<Vec<f32>> {
+        self.executor.read_state(arena)
     }
 
     /// The device in use.
@@ -358,6 +376,11 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
+    /// One arena of it.
+    pub(super) fn arena(&self, arena: Arena) -> Option<&[f32]> {
+        self.arenas.iter().find(|(held, _)| *held == arena).map(|(_, values)| values.as_slice())
+    }
+
     /// Sets the state of an executor that has the same network.
     ///
     /// # Errors

@@ -3,11 +3,10 @@
 use super::ensemble;
 use super::window::Window;
 use crate::device::Device;
-use crate::executor::Executor;
 use crate::image::Plane;
 use crate::image::tiles::{Grid, Rect, Tile};
 use crate::interface::{InputSpec, Interface, OutputSpec};
-use crate::predict::Predictor;
+use crate::predict::{Open, Predictor};
 use crate::train::Checkpoint;
 use crate::{Error, Result};
 
@@ -21,25 +20,15 @@ pub enum Fallback {
         /// What the device said.
         error: String,
     },
-    /// The CPU took over.
-    Cpu {
-        /// The device that failed.
-        from: String,
-        /// What it said.
-        error: String,
-    },
+    /// The device was opened again, or another took over: what failed and what goes on, in a line.
+    Device(String),
 }
-
-/// How a device is opened.
-pub(super) type Open = fn(&Device) -> Result<Box<dyn Executor>>;
 
 /// Pixels of a tile, at most: larger ones do not fit the caches, and are no faster.
 const AREA: usize = 320 << 10;
 
 /// One network with its weights on one device.
 pub(super) struct Engine {
-    device: Device,
-    open: Open,
     checkpoint: Checkpoint,
     predictor: Predictor,
     ensemble: bool,
@@ -77,7 +66,7 @@ impl Engine {
         };
         let (ends, prepared) = ([pixels.clone(), out.clone()], *enlarged);
         let network = &checkpoint.network;
-        let predictor = Predictor::new(open(device)?, network, &checkpoint.weights)?;
+        let predictor = Predictor::opened_by(open, device, network, &checkpoint.weights)?;
         let least = 2 * network.radius() + 1;
         if let Some(tile) = options.tile.filter(|&tile| tile < least) {
             return Err(Error::input(format!("--tile {tile}: this network needs tiles of at least {least}")));
@@ -86,10 +75,8 @@ impl Engine {
         let most = usize::try_from(options.max_memory / pixel.max(1)).unwrap_or(usize::MAX).clamp(least * least, AREA);
         // A side that was asked for stands, until the device fails.
         let area = if options.tile.is_some() { usize::MAX } else { most };
-        let (device, side, ensemble) = (device.clone(), options.tile, options.ensemble);
+        let (side, ensemble) = (options.tile, options.ensemble);
         Ok(Engine {
-            device,
-            open,
             checkpoint,
             predictor,
             ensemble,
@@ -106,6 +93,10 @@ impl Engine {
 
     pub fn device(&self) -> String {
         self.predictor.device()
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.predictor.has_failed()
     }
 
     pub fn set_weights(&mut self, network: &crate::network::Network, weights: &crate::network::Weights) -> Result<()> {
@@ -140,8 +131,9 @@ impl Engine {
     /// Runs a tile and puts what is kept of it into `out`: planes of rows of `width` samples, the first of which belongs
     /// to row `first` of the input.
     ///
-    /// When the device fails, the tile is run as two halves on a fresh one; when that fails at once, or the tile cannot be
-    /// halved, the CPU does this tile and all that follow.
+    /// Where the tile is too much for the device it is run as two halves on a fresh one; when that fails at once, or the tile cannot be
+    /// halved, and the device was not chosen by hand, the CPU does this tile and all that follow. A device that is lost or
+    /// computes wrong numbers is replaced by [`Predictor::attempt`].
     pub fn enlarge(
         &mut self,
         window: &Window,
@@ -156,7 +148,9 @@ impl Engine {
         {
             return halves.iter().try_for_each(|half| self.enlarge(window, half, out, width, first));
         }
-        let error = match self.run(window, tile) {
+        let result = self.run(window, tile);
+        self.fallbacks.extend(self.predictor.told().into_iter().map(Fallback::Device));
+        let error = match result {
             Ok(planes) => {
                 self.failed = false;
                 let scale = if self.prepared { 1 } else { self.scale };
@@ -166,31 +160,27 @@ impl Engine {
             Err(error @ (Error::Execution { .. } | Error::Device { .. })) => error,
             Err(error) => return Err(error),
         };
-        let is_cpu = matches!(self.device, Device::Cpu);
+        if self.predictor.has_failed() {
+            return Err(error);
+        }
+        let device = self.predictor.on_device().cloned().unwrap_or(Device::Cpu);
         // A device may have been full once; one that fails twice in succession will hardly do, and each wait may be long.
-        let again = std::mem::replace(&mut self.failed, true) && !is_cpu;
+        let again = std::mem::replace(&mut self.failed, true) && device != Device::Cpu;
         if let Some(halves) = tile.halves(self.radius()).filter(|_| !again) {
             let Rect { width: wide, height: high, .. } = tile.source;
             self.fallbacks.push(Fallback::Halved { from: [wide, high], error: error.to_string() });
             self.area = pixels / 2 + 1;
-            // A device that failed may be lost: a fresh one costs little beside the work.
-            if self.reopen(self.device.clone()).is_ok() {
+            // What the device still holds is given back.
+            if self.predictor.reopen(device.clone()).is_ok() {
                 return halves.iter().try_for_each(|half| self.enlarge(window, half, out, width, first));
             }
         }
-        if is_cpu {
+        if device.is_alone() {
             return Err(error);
         }
-        self.fallbacks.push(Fallback::Cpu { from: self.device.describe(), error: error.to_string() });
-        self.reopen(Device::Cpu)?;
+        self.fallbacks.push(Fallback::Device(format!("{error}; going on with {}", Device::Cpu.describe())));
+        self.predictor.reopen(Device::Cpu)?;
         self.enlarge(window, tile, out, width, first)
-    }
-
-    fn reopen(&mut self, device: Device) -> Result<()> {
-        let Checkpoint { network, weights, .. } = &self.checkpoint;
-        self.predictor = Predictor::new((self.open)(&device)?, network, weights)?;
-        self.device = device;
-        Ok(())
     }
 
     /// One tile through the network, whole.
@@ -211,7 +201,7 @@ impl Engine {
         for (c, plane) in planes.iter().enumerate() {
             values[c..].iter_mut().step_by(planes.len()).zip(&plane.data).for_each(|(v, &p)| *v = into.encode(p, c));
         }
-        let result = self.predictor.run(1, [height, width], &values)?;
+        let result = self.predictor.attempt(1, [height, width], &values)?;
         if !result.iter().all(|v| v.is_finite()) {
             return Err(Error::NonFinite("a tile: the network's result is not finite".into()));
         }

@@ -20,8 +20,8 @@ mod window;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
+use engine::Engine;
 pub use engine::Fallback;
-use engine::{Engine, Open};
 pub use finish::Enlarged;
 use finish::{Chroma, Message};
 pub use size::{LARGEST, Size};
@@ -35,6 +35,7 @@ use crate::image::colour::Inverse;
 use crate::image::resize::{LANES, Resizer, Rounding};
 use crate::image::{Picture, Pixels, Plane, Rows};
 use crate::network::{Input, Network};
+use crate::predict::Open;
 use crate::train::Checkpoint;
 use crate::{Error, Result};
 
@@ -143,6 +144,18 @@ impl Upscaler {
     /// The device in use.
     pub fn device(&self) -> String {
         self.engines[0].device()
+    }
+
+    /// The devices that the passes of a plan run on at this moment: more than one where one failed in a pass alone.
+    pub fn devices(&self, plan: &Plan) -> Vec<String> {
+        let mut devices: Vec<String> = plan.engines.iter().map(|&i| self.engines[i].device()).collect();
+        devices.dedup();
+        devices
+    }
+
+    /// Whether the device failed for good where nothing may stand in for it: whatever comes next fails too.
+    pub fn has_failed(&self) -> bool {
+        self.engines.iter().any(Engine::has_failed)
     }
 
     /// How a picture of `[width, height]` pixels would be enlarged to `size`; [`Upscaler::scale`] times when not given.

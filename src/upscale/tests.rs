@@ -117,10 +117,10 @@ fn upscaled(fails: (usize, usize), full: usize, options: &UpscaleOptions) -> (Up
 /// Kinds of fallbacks, in their order.
 fn kinds(fallbacks: &[Fallback]) -> Vec<&'static str> {
     let kind = |fallback: &Fallback| match fallback {
-        Fallback::Halved { error, .. } | Fallback::Cpu { error, .. } if !error.contains("told to fail") => "?",
+        Fallback::Halved { error: line, .. } | Fallback::Device(line) if !line.contains("told to fail") => "?",
         Fallback::Halved { .. } => "half",
-        Fallback::Cpu { from, .. } if !from.contains("failing") => "?",
-        Fallback::Cpu { .. } => "cpu",
+        Fallback::Device(line) if line.starts_with("failing: ") && line.contains("going on with CPU") => "cpu",
+        Fallback::Device(_) => "?",
     };
     fallbacks.iter().map(kind).collect()
 }

@@ -11,6 +11,7 @@
 //! | `nodevice` | the device cannot be opened: initialisation (1), memory (2), lost (3), feature (4) |
 //! | `nopipe` | pipelines cannot be made: unknown error (value 0), host memory (1), lost (2) |
 //! | `drop`, `half` | dispatches are swallowed, or run half of their workgroups |
+//! | `map` | memory cannot be mapped |
 //!
 //! `PRETEND` makes a software adapter a discrete one, so that the program takes it by itself.
 #![cfg(target_os = "linux")]
@@ -196,6 +197,20 @@ unsafe extern "system" fn cmd_dispatch(commands: vk::CommandBuffer, x: u32, y: u
     next::<vk::PFN_vkCmdDispatch>(c"vkCmdDispatch")(commands, x, y, z);
 }
 
+unsafe extern "system" fn map_memory(
+    device: vk::Device,
+    memory: vk::DeviceMemory,
+    offset: vk::DeviceSize,
+    size: vk::DeviceSize,
+    flags: vk::MemoryMapFlags,
+    data: *mut *mut c_void,
+) -> vk::Result {
+    if is("map") && hit() {
+        return vk::Result::ERROR_MEMORY_MAP_FAILED;
+    }
+    next::<vk::PFN_vkMapMemory>(c"vkMapMemory")(device, memory, offset, size, flags, data)
+}
+
 fn pretend(properties: &mut vk::PhysicalDeviceProperties) {
     if std::env::var_os("PRETEND").is_some() {
         properties.device_type = vk::PhysicalDeviceType::DISCRETE_GPU;
@@ -302,7 +317,7 @@ unsafe extern "system" fn create_device(
 }
 
 /// Functions of the driver that this layer calls, beside those of instances.
-const OF_DEVICE: [&CStr; 8] = [
+const OF_DEVICE: [&CStr; 9] = [
     c"vkQueueSubmit",
     c"vkWaitSemaphores",
     c"vkGetSemaphoreCounterValue",
@@ -311,6 +326,7 @@ const OF_DEVICE: [&CStr; 8] = [
     c"vkAllocateMemory",
     c"vkCreateComputePipelines",
     c"vkCmdDispatch",
+    c"vkMapMemory",
 ];
 
 /// The functions that this layer stands before.
@@ -334,6 +350,7 @@ fn own(name: &CStr, of_device: bool) -> vk::PFN_vkVoidFunction {
         "vkAllocateMemory" => allocate_memory;
         "vkCreateComputePipelines" => create_compute_pipelines;
         "vkCmdDispatch" => cmd_dispatch;
+        "vkMapMemory" => map_memory;
         "vkGetDeviceProcAddr" => wgrad_faulty_device_proc;
     };
     let instance = either! {

@@ -44,7 +44,7 @@ pub fn score(path: &Path, data: &Path, arguments: &table::Arguments, device: &De
     let loss = checkpoint.loss.map_or(Loss::Mse, LossSpec::loss);
     let (rows, failed) = read(&checkpoint, data, arguments)?;
     check_rows(&checkpoint.network, &rows).map_err(|e| Error::input(format!("{}: {e}", data.display())))?;
-    let mut predictor = Predictor::new(device.executor()?, &checkpoint.network, &checkpoint.weights)?;
+    let mut predictor = Predictor::on(device, &checkpoint.network, &checkpoint.weights)?;
     let outputs = predict_rows(&mut predictor, &rows)?;
     let spec = &checkpoint.interface.output;
     let [first, second] = score_rows(&rows, loss, spec, &outputs);

@@ -54,7 +54,7 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
         return Err(Error::input(format!("{}: exists already; --overwrite replaces it", path.display())));
     }
     let device = console.device(common)?;
-    let mut predictor = Predictor::new(device.executor()?, &checkpoint.network, &checkpoint.weights)?;
+    let mut predictor = Predictor::on(&device, &checkpoint.network, &checkpoint.weights)?;
     let spec = &checkpoint.interface.output;
     let (mut all, mut failures) = (Vec::new(), Vec::new());
     let mut sheet = Sheet::new(&checkpoint, arguments.values)?;
@@ -77,8 +77,11 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
                     }
                 }
             }
+            // It does nothing more for the others.
+            Err(error) if predictor.has_failed() => return Err(error),
             Err(error) => failures.push(error),
         }
+        predictor.told().iter().for_each(|line| console.device_failed(line, &predictor.device()));
     }
     if failures.len() == arguments.input.len() {
         let last = failures.pop().expect("inputs are required");

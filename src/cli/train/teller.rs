@@ -61,4 +61,9 @@ impl Report for Teller<'_> {
                              "baseline": map(&validation.baseline), "best": validation.best });
         self.console.event("validation", fields);
     }
+
+    fn device_failed(&mut self, line: &str, step: u64) {
+        self.console.line(line);
+        self.console.event("device_failed", json!({ "text": line, "step": step }));
+    }
 }

@@ -40,6 +40,7 @@ pub fn failed(console: &Console, input: &Path, error: &Error) {
 
 /// A picture on its way from the networks to its file.
 struct Written<'a> {
+    at: usize,
     job: &'a Job,
     rows: Enlarged<Bitmap>,
     begun: Instant,
@@ -50,6 +51,7 @@ struct Written<'a> {
 
 /// What became of a picture.
 struct Done<'a> {
+    at: usize,
     job: &'a Job,
     result: Result<Report>,
 }
@@ -95,7 +97,8 @@ impl Pictures<'_> {
         console: &Console,
     ) -> Result<Outcome> {
         let Pictures { arguments, survey, comparison } = *self;
-        let mut tally = Tally { console, written: 0, failures: refused, figures: Vec::new() };
+        let devices = vec![Vec::new(); prospects.len()];
+        let mut tally = Tally { console, written: 0, failures: refused, figures: Vec::new(), devices };
         // Of no capacity: one picture is ready while one is enlarged, and no more take memory.
         let (sender, receiver) = mpsc::sync_channel(0);
         // Of one: the networks go on to the next picture while the last bands of one are encoded.
@@ -112,9 +115,9 @@ impl Pictures<'_> {
             };
             let writer = move || {
                 for written in unfinished {
-                    let job = written.job;
+                    let (at, job) = (written.at, written.job);
                     let result = write(arguments, written);
-                    if finished.send(Done { job, result }).is_err() {
+                    if finished.send(Done { at, job, result }).is_err() {
                         return;
                     }
                 }
@@ -125,7 +128,7 @@ impl Pictures<'_> {
                 |error| Error::execution("reading and writing beside the networks", format!("no thread: {error}"));
             std::thread::Builder::new().spawn_scoped(scope, reader).map_err(none)?;
             std::thread::Builder::new().spawn_scoped(scope, writer).map_err(none)?;
-            let mut said = Vec::new();
+            let mut halved = false;
             for (at, Prospect { job, .. }) in prospects.iter().enumerate() {
                 if interrupt::STOP.requested() {
                     break;
@@ -136,26 +139,36 @@ impl Pictures<'_> {
                     let plan = survey.admit(&upscaler, &bitmap, job, &mut share)?;
                     let part = comparison.and_then(|page| page.part(at, &bitmap, plan.size));
                     let (work, rows) = upscaler.begin(bitmap, &plan)?;
-                    Ok((work, Written { job, rows, begun, share, part }))
+                    Ok((plan, work, Written { at, job, rows, begun, share, part }))
                 });
                 match ready {
-                    Ok((work, rows)) => {
+                    Ok((plan, work, rows)) => {
                         // The finisher ends when this side does.
                         let _ = finisher.send(rows);
                         let mut progress = Progress { console, job, at, count: prospects.len(), reported: begun };
                         let fallbacks = upscaler.run(work, &mut |done, all| progress.tile(done, all));
-                        // The last is what the others led to; each kind is said once, whatever the number of tiles and pictures.
-                        let last = fallbacks.last().filter(|last| !said.contains(&std::mem::discriminant(*last)));
-                        if let Some(last) = last {
-                            said.push(std::mem::discriminant(last));
-                            console.note(&fallback(last));
+                        tally.devices[at] = upscaler.devices(&plan);
+                        for fallback in fallbacks {
+                            match fallback {
+                                Fallback::Device(line) => console.device_failed(&line, &upscaler.device()),
+                                Fallback::Halved { .. } if halved => {}
+                                Fallback::Halved { from: [width, height], error } => {
+                                    halved = true;
+                                    console.note(&format!(
+                                        "the device failed on a tile of {width}x{height} ({error}): goes on with smaller tiles"
+                                    ));
+                                }
+                            }
                         }
                     }
                     Err(error) => tally.failed(job, &error)?,
                 }
                 done.try_iter().try_for_each(|done| tally.done(done))?;
+                if upscaler.has_failed() {
+                    break;
+                }
             }
-            drop(finisher);
+            drop((receiver, finisher));
             done.iter().try_for_each(|done| tally.done(done))?;
             console.clear();
             Ok(())
@@ -174,6 +187,11 @@ impl Pictures<'_> {
             }
         }
         let Tally { written, failures, .. } = tally;
+        if upscaler.has_failed() {
+            let left = prospects.len() + refused - written - failures;
+            let why = format!("{written} written, {failures} failed, {left} not tried; the device failed");
+            return Err(Error::device(why).on(&upscaler.device()));
+        }
         console.event("done", json!({ "written": written, "failed": failures, "skipped": skipped }));
         let all = prospects.len() + refused;
         if interrupt::STOP.requested() && written + failures < all {
@@ -188,18 +206,8 @@ impl Pictures<'_> {
     }
 }
 
-/// What was done because the device failed, in a line.
-fn fallback(last: &Fallback) -> String {
-    match last {
-        Fallback::Halved { from: [width, height], error } => {
-            format!("the device failed on a tile of {width}x{height} ({error}): goes on with smaller tiles")
-        }
-        Fallback::Cpu { from, error } => format!("{from} failed on a tile ({error}): the CPU goes on"),
-    }
-}
-
 /// Takes the rows of a picture to its file, and keeps the part that a page shows.
-fn write(arguments: &Arguments, Written { job, mut rows, begun, share, part }: Written) -> Result<Report> {
+fn write(arguments: &Arguments, Written { job, mut rows, begun, share, part, .. }: Written) -> Result<Report> {
     let [width, height] = rows.size();
     let source = rows.picture();
     let (metadata, mut warnings) = (source.metadata.clone(), source.warnings.clone());
@@ -249,15 +257,17 @@ struct Tally<'a> {
     failures: usize,
     /// For the page.
     figures: Vec<Figure>,
+    /// What enlarged each picture.
+    devices: Vec<Vec<String>>,
 }
 
 impl Tally<'_> {
-    fn done(&mut self, Done { job, result }: Done) -> Result<()> {
+    fn done(&mut self, Done { at, job, result }: Done) -> Result<()> {
         match result {
             Ok(mut report) => {
                 self.written += 1;
                 self.figures.extend(report.figure.take());
-                report.say(self.console, job);
+                report.say(self.console, job, &self.devices[at]);
                 Ok(())
             }
             Err(error) => self.failed(job, &error),
@@ -309,7 +319,7 @@ impl Progress<'_> {
 }
 
 impl Report {
-    fn say(&self, console: &Console, job: &Job) {
+    fn say(&self, console: &Console, job: &Job, devices: &[String]) {
         let (from, to) = (job.from.path(), job.to.path());
         let (from, to) = (from.display(), to.display());
         let ([w, h], [width, height], seconds) = (self.from, self.to, self.seconds);
@@ -318,7 +328,8 @@ impl Report {
             console.line(&format!("  {from}: {warning}"));
         }
         let fields = json!({ "input": from.to_string(), "output": to.to_string(), "width": width,
-                             "height": height, "seconds": seconds, "warnings": self.warnings });
+                             "height": height, "seconds": seconds, "device": devices.join(", "),
+                             "warnings": self.warnings });
         console.event("file", fields);
     }
 }

@@ -103,7 +103,8 @@ impl AdapterInfo {
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         let hash = texts.flat_map(str::bytes).fold(0xcbf2_9ce4_8422_2325, step);
         let place = if self.pci.is_empty() { String::new() } else { format!(", {}", self.pci) };
-        let adapter = format!("{} ({}{place})", self.name, self.backend);
+        let [vendor, device] = self.ids;
+        let adapter = format!("{} ({}, {vendor:04x}:{device:04x}{place})", self.name, self.backend);
         Identity { adapter, driver: self.driver.clone(), kernels: format!("{hash:016x}") }
     }
 }

@@ -67,6 +67,11 @@ impl Prepared {
         self.shards.as_mut().map_or(Ok(()), |shards| shards.feed(trainer, last))
     }
 
+    /// See [`Shards::refill`]; without shards the trainer has the data.
+    pub(super) fn refill(&mut self, trainer: &mut Trainer) -> Result<()> {
+        self.shards.as_mut().map_or(Ok(()), |shards| shards.refill(trainer))
+    }
+
     /// What the step after `step` draws from.
     pub(super) fn data(&self, step: u64) -> Result<Cow<'_, Resident>> {
         match &self.shards {
