@@ -80,7 +80,7 @@ pub fn with_input<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<I
     finish(command, input)
 }
 
-fn finish(mut command: Command, input: &[u8]) -> Run {
+pub fn finish(mut command: Command, input: &[u8]) -> Run {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A command that ends without reading closes the pipe, which is its right.
