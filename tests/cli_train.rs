@@ -216,3 +216,25 @@ fn a_hangup_that_was_ignored_from_outside_is_never_heard() {
         assert_eq!((status.code(), status.signal()), (Some(0), None), "run {run}");
     }
 }
+
+/// Numbers that once trained, aborted or went on as NaN.
+#[test]
+fn what_no_number_may_be_is_refused_in_one_line() {
+    let folder = tempdir().unwrap();
+    let recipe = "steps = 5\n[network]\nkind = 'mlp'\nsizes = [2, 8, 3]\n[data]\nkind = 'spirals'";
+    fs::write(folder.path().join("spirals.toml"), recipe).unwrap();
+    for (setting, key) in [
+        ("optimizer.weight_decay=nan", "optimizer.weight_decay"),
+        ("optimizer.betas=[-1,2]", "optimizer.betas"),
+        ("optimizer.lr=abc", "optimizer.lr"),
+        ("schedule.last=-5", "schedule.last"),
+        ("loss.smoothing=2", "loss.smoothing"),
+        ("batch=1000000000000", "batch"),
+        ("data.classes=0", "data.classes"),
+        ("network.sizes=[1099511627776,1099511627776,3]", "network.sizes"),
+    ] {
+        let run = wgrad(folder.path(), ["train", "spirals.toml", "--out", "run", "--set", setting]);
+        run.expect(2).says(&[key]);
+        assert!(!folder.path().join("run").exists(), "{setting}");
+    }
+}
