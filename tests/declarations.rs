@@ -262,15 +262,3 @@ proptest! {
         try_all(original, &edits, batch, size);
     }
 }
-
-proptest! {
-    #![proptest_config(property::config(100_000))]
-
-    #[test]
-    #[ignore = "minutes; .ci/full runs it"]
-    fn a_hundred_thousand_declarations(
-        original in 0usize..64, edits in edits(), batch in extent(), size in [extent(), extent()]
-    ) {
-        try_all(original, &edits, batch, size);
-    }
-}
