@@ -3,7 +3,7 @@
 //!
 //! A process of its own, since it counts the memory of all it does.
 
-#[path = "support/property.rs"]
+#[path = "suite/support/property.rs"]
 mod property;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -4,7 +4,7 @@
 
 #[path = "faulty/rig.rs"]
 mod rig;
-#[path = "support/skip.rs"]
+#[path = "suite/support/skip.rs"]
 mod skip;
 
 use rayon::prelude::*;

@@ -1,6 +1,6 @@
 //! Runs launches of one step on their own, for tests: poisoned results, guard zones, no engine.
 
-#[path = "../../../tests/support/skip.rs"]
+#[path = "../../../tests/suite/support/skip.rs"]
 mod skip;
 
 use std::collections::HashMap;
