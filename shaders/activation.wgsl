@@ -1,6 +1,7 @@
 // uses: math
 // Elementwise functions by number (`Activation::code`):
-// 0 identity, 1 step, 2 relu, 3 leaky relu, 4 sigmoid, 5 tanh, 6 gelu, 7 gelu (tanh form), 8 silu, 9 softplus, 10 elu.
+// 0 identity, 1 step, 2 relu, 3 leaky relu, 4 sigmoid, 5 tanh, 6 gelu, 7 gelu (tanh form), 8 silu, 9 softplus, 10 elu,
+// 11 exp, 12 log.
 
 fn sigmoid(x: f32) -> f32 {
     let e = exponential(-abs(x));
@@ -78,11 +79,13 @@ fn activate(code: u32, slope: f32, x: f32) -> f32 {
             if (x > 0.0) { return x; }
             return expm1(x);
         }
+        case 11u: { return exponential(x); }
+        case 12u: { return natural_log(x); }
         default: { return x; }
     }
 }
 
-// f'(x), from f(x) for codes 0 to 5 and 10, from x for 6 to 9 (`Activation::derivative_from_output`).
+// f'(x), from f(x) for codes 0 to 5, 10 and 11, from x for 6 to 9 and 12 (`Activation::derivative_from_output`).
 fn derivative(code: u32, slope: f32, saved: f32) -> f32 {
     switch (code) {
         case 1u: { return 0.0; }
@@ -105,6 +108,8 @@ fn derivative(code: u32, slope: f32, saved: f32) -> f32 {
         }
         case 9u: { return select(sigmoid(saved), 1.0, saved > 20.0); }
         case 10u: { return select(saved + 1.0, 1.0, saved > 0.0); }
+        case 11u: { return saved; }
+        case 12u: { return 1.0 / saved; }
         default: { return 1.0; }
     }
 }

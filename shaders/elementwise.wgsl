@@ -86,9 +86,27 @@ fn bias_add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
     }
 }
 
-// y = a v[column]
+// y = a b
 @compute @workgroup_size(256)
 fn multiply(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = id.y * groups.x * 256u + id.x;
+    if (i < fours()) {
+        store(i, a[i] * b[i]);
+    }
+}
+
+// y = v[column]
+@compute @workgroup_size(256)
+fn broadcast(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = id.y * groups.x * 256u + id.x;
+    if (i < fours()) {
+        store(i, spread(i, 0u));
+    }
+}
+
+// y = a v[column]
+@compute @workgroup_size(256)
+fn column_scale(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = id.y * groups.x * 256u + id.x;
     if (i < fours()) {
         store(i, a[i] * spread(i, 0u));

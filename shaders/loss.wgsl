@@ -2,6 +2,7 @@
 // Losses (`Loss::code`) of x against t, means in a fixed order, and their derivatives in x.
 // 0 (x-t)^2   1 |x-t|   2 Huber(value)   3 sqrt((x-t)^2 + value^2)   4 cross-entropy of logits [rows, classes] against
 // class indices [rows] with label smoothing `value`   5 binary cross-entropy of probabilities   6 the same of logits
+// 7 x, without a target
 //
 // Items are elements, or rows for cross-entropy; count = number of items.
 
@@ -24,6 +25,8 @@ struct Params {
 const KIND: u32 = 0u;
 // Whether loss_all and loss_part store the derivative too, while they have x and t at hand.
 const BOTH: u32 = 0u;
+// Whether the loss is a term of the objective, and told to the ring.
+const TOLD: u32 = 1u;
 
 var<workgroup> sums: array<f32, 256>;
 
@@ -69,6 +72,9 @@ fn item(i: u32) -> f32 {
             all += log_sum - x[first + c];
         }
         return (1.0 - params.value) * hit + params.value * (all / f32(params.classes));
+    }
+    if (KIND == 7u) {
+        return x[i];
     }
     let d = x[i] - t[i];
     switch (KIND) {
@@ -129,6 +135,9 @@ fn fold(value: f32, lane: u32) -> f32 {
 
 // ring[slot] = share mean, added to what parts before have put there.
 fn tell(mean: f32) {
+    if (TOLD == 0u) {
+        return;
+    }
     let before = select(0.0, ring[clock.slot], params.add == 1u);
     ring[clock.slot] = before + params.share * mean;
 }
@@ -196,6 +205,10 @@ fn derive(i: u32) {
             let wanted = even + select(0.0, 1.0 - params.value, c == label);
             dx[first + c] = share * (exponential(x[first + c] - row.x) / row.y - wanted);
         }
+        return;
+    }
+    if (KIND == 7u) {
+        dx[i] = share;
         return;
     }
     let d = x[i] - t[i];

@@ -77,6 +77,14 @@ macro_rules! each_activation {
                 let $g = |x: T| if x > T::ZERO { x } else { x.exp_m1() };
                 $body
             }
+            Activation::Exp => {
+                let $g = T::exp;
+                $body
+            }
+            Activation::Log => {
+                let $g = T::ln;
+                $body
+            }
         }
     };
 }
@@ -132,6 +140,14 @@ macro_rules! each_derivative {
             }
             Activation::Elu => {
                 let $g = |y: T| if y > T::ZERO { T::ONE } else { y + T::ONE };
+                $body
+            }
+            Activation::Exp => {
+                let $g = |y: T| y;
+                $body
+            }
+            Activation::Log => {
+                let $g = |x: T| T::ONE / x;
                 $body
             }
         }

@@ -18,7 +18,7 @@ fn mean<T: Real>(x: &[T], t: &[T], partials: &mut [f64], f: impl Fn(T, T) -> T +
 /// PyTorch's clamp of logarithms in binary cross-entropy.
 const LOG_FLOOR: f64 = -100.0;
 
-/// The loss of `x [rows, columns]` against `t`.
+/// The loss of `x [rows, columns]` against `t`, which is not looked at where the loss has no target.
 pub(super) fn value<T: Real>(loss: Loss, x: &[T], t: &[T], columns: usize, partials: &mut [f64]) -> T {
     match loss {
         Loss::Mse => mean(x, t, partials, |x, t| (x - t) * (x - t)),
@@ -50,6 +50,7 @@ pub(super) fn value<T: Real>(loss: Loss, x: &[T], t: &[T], columns: usize, parti
             })
         }
         Loss::BceWithLogits => mean(x, t, partials, |x, t| x.at_least(T::ZERO) - x * t + (-x.abs()).exp().ln_1p()),
+        Loss::Mean => mean(x, x, partials, |x, _| x),
     }
 }
 
@@ -132,5 +133,6 @@ pub(super) fn gradient<T: Real>(loss: Loss, out: &mut [T], x: &[T], t: &[T], col
             parallel::zip(out, x, t, |x, t| each * (x - t) / ((T::ONE - x) * x).at_least(floor));
         }
         Loss::BceWithLogits => parallel::zip(out, x, t, |x, t| each * (sigmoid(x) - t)),
+        Loss::Mean => out.fill(each),
     }
 }

@@ -24,11 +24,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::executor::{Executor, Ledger, PlanId};
-use crate::graph::{Arena, Clock, Op, Place, Plan, Store, TensorId};
+use crate::graph::{Arena, Clock, Loss, Place, Plan, Store, TensorId};
 use crate::{Error, Result, memory};
 use parallel::Lanes;
 pub use real::Real;
 use step::Context;
+
+/// The loss of one row of outputs, by the operator's own formulas in f64; for cross-entropy the target is a class.
+pub(crate) fn row_loss(loss: Loss, outputs: &[f32], target: &[f32]) -> f64 {
+    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+    loss::value(loss, &wide(outputs), &wide(target), outputs.len(), &mut [0.0; parallel::PARTS])
+}
 
 /// Plans with less work than this (multiply-accumulates plus elements held) run on the calling thread alone.
 const SMALL: u64 = 1 << 19;
@@ -49,9 +55,6 @@ pub struct Cpu<T: Real> {
 struct Loaded<T> {
     plan: Arc<Plan>,
     slots: Vec<Vec<T>>,
-    /// The first loss of a run, and the share of each in the run's.
-    first: Option<TensorId>,
-    share: f32,
     small: bool,
 }
 
@@ -203,9 +206,9 @@ impl<T: Real> Cpu<T> {
         }
         let (slots, arenas, stores, lanes) = (&loaded.slots[..], &self.arenas, &self.stores, &self.lanes);
         step::compute(&Context { plan, slots, arenas, stores, lanes, clock }, step, out, shared);
-        if matches!(step.op, Op::Loss(_)) {
-            let part = out[0].narrow() * loaded.share;
-            match self.losses.last_mut().filter(|_| loaded.first != Some(output)) {
+        if let Some(term) = plan.term(output) {
+            let part = out[0].narrow() * term.share;
+            match self.losses.last_mut().filter(|_| !term.first) {
                 Some(loss) => *loss += part,
                 None => self.losses.push(part),
             }
@@ -245,8 +248,6 @@ impl<T: Real> Executor for Cpu<T> {
         }
         let loaded = Loaded {
             slots: plan.slots.iter().map(|&len| vec![T::ZERO; len]).collect(),
-            first: plan.steps.iter().find(|s| matches!(s.op, Op::Loss(_))).and_then(|s| s.output),
-            share: plan.loss_share(),
             small: plan.macs() + held as u64 + (plan.layout.len(Arena::Parameters) as u64) < SMALL,
             plan: plan.clone(),
         };

@@ -125,6 +125,7 @@ pub(super) fn compute<T: Real>(cx: &Context<T>, step: &Step, out: &mut [T], shar
     let output = step.output.map_or(Shape::vector(1), |t| cx.shape(t));
     let columns = output.columns();
     let convolution = || geometry(cx.plan, step).expect("a convolution");
+    let target = || step.inputs.get(1).map_or(&[][..], |&t| cx.get(t));
     match step.op {
         Op::MatMul { ta, tb } => {
             dense::matmul(out, output, (x(0), shape(0), ta), (x(1), tb), &cx.finish(&step.epilogue));
@@ -162,7 +163,11 @@ pub(super) fn compute<T: Real>(cx: &Context<T>, step: &Step, out: &mut [T], shar
             let factor = T::constant(factor);
             parallel::map(out, x(0), |x| factor * x);
         }
-        Op::Multiply => parallel::by_column(out, x(0), x(1), |x, s| x * s),
+        Op::Multiply => parallel::zip(out, x(0), x(1), |a, b| a * b),
+        Op::Broadcast { .. } => parallel::rows(out, columns, |_, block| {
+            block.chunks_exact_mut(columns).for_each(|row| row.copy_from_slice(x(0)));
+        }),
+        Op::ColumnScale => parallel::by_column(out, x(0), x(1), |x, s| x * s),
         Op::ColumnDot => dense::fold_columns(out, x(0), x(1), shared, |a, b| a * b),
         Op::DepthToSpace(r) => image::depth_to_space(out, x(0), output, r),
         Op::SpaceToDepth(r) => image::space_to_depth(out, x(0), shape(0), r),
@@ -181,8 +186,8 @@ pub(super) fn compute<T: Real>(cx: &Context<T>, step: &Step, out: &mut [T], shar
             norm::normalize_grad(out, x(0), x(1), columns, axis, epsilon, shared);
         }
         Op::Standardize { epsilon } => norm::standardize(out, x(0), x(1), epsilon),
-        Op::Loss(f) => out[0] = loss::value(f, x(0), x(1), shape(0).columns(), &mut [0.0; PARTS]),
-        Op::LossGrad(f) => loss::gradient(f, out, x(0), x(1), columns, cx.clock.loss_scale),
+        Op::Loss(f) => out[0] = loss::value(f, x(0), target(), shape(0).columns(), &mut [0.0; PARTS]),
+        Op::LossGrad(f) => loss::gradient(f, out, x(0), target(), columns, cx.clock.loss_scale),
         Op::GradientNorm => {
             let gradients = &cx.arenas[Arena::Gradients as usize];
             out[0] = update::norm(gradients, &cx.plan.layout.parameters, &cx.clock);

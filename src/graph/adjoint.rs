@@ -5,7 +5,7 @@ use crate::{Error, Result};
 
 /// Appends what computes the gradients of the operands that `wanted` names; `None` for the others.
 ///
-/// `dy` is the gradient of the node's output; for a loss it is ignored, since losses are where gradients start.
+/// `dy` is the gradient of the node's output; a loss has none, since losses are where gradients start.
 pub(super) fn adjoint(
     graph: &mut Graph,
     node: &Node,
@@ -17,11 +17,14 @@ pub(super) fn adjoint(
     let y = node.output;
     let none = |what: &str| Err(Error::input(format!("layer `{}`: no gradient flows through {what}", node.label)));
     if let Op::Loss(loss) = node.op {
-        if wanted[1] {
+        if dy.is_some() {
+            return none("a loss to what is made of it; add losses up as the terms of an objective");
+        }
+        if wanted[1..].contains(&true) {
             return none("the target of a loss");
         }
         if wanted[0] {
-            grads[0] = Some(graph.push(Op::LossGrad(loss), &[x(0), x(1)])?);
+            grads[0] = Some(graph.push(Op::LossGrad(loss), &node.inputs)?);
         }
         return Ok(grads);
     }
@@ -82,6 +85,18 @@ pub(super) fn adjoint(
         Op::Scale(factor) => set(graph, 0, Op::Scale(factor), &[dy])?,
         Op::Multiply => {
             set(graph, 0, Op::Multiply, &[dy, x(1)])?;
+            set(graph, 1, Op::Multiply, &[dy, x(0)])?;
+        }
+        Op::ColumnSum => {
+            let shape = graph.shape(x(0));
+            if wanted[0] {
+                let spread = graph.push(Op::Broadcast { rows: shape.rows() }, &[dy])?;
+                grads[0] = Some(graph.reshape(spread, shape.extents())?);
+            }
+        }
+        Op::Broadcast { .. } => set(graph, 0, Op::ColumnSum, &[dy])?,
+        Op::ColumnScale => {
+            set(graph, 0, Op::ColumnScale, &[dy, x(1)])?;
             set(graph, 1, Op::ColumnDot, &[dy, x(0)])?;
         }
         Op::DepthToSpace(r) => set(graph, 0, Op::SpaceToDepth(r), &[dy])?,
@@ -111,7 +126,6 @@ pub(super) fn adjoint(
         }
         Op::Loss(_) => unreachable!("handled above"),
         Op::Conv2dWeightGrad(_)
-        | Op::ColumnSum
         | Op::ActivateGrad(_)
         | Op::PreluGrad
         | Op::PreluSlopeGrad

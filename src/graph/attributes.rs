@@ -30,7 +30,9 @@ impl Op {
                 | Activation::GeluTanh
                 | Activation::Silu
                 | Activation::Softplus
-                | Activation::Elu => Ok(()),
+                | Activation::Elu
+                | Activation::Exp
+                | Activation::Log => Ok(()),
             },
             Op::DepthToSpace(scale) | Op::SpaceToDepth(scale) => check_scale(scale),
             Op::Resize { scale, .. } | Op::ResizeGrad { scale, .. } => check_scale(scale),
@@ -54,6 +56,7 @@ impl Op {
                 check_rule(rule)
             }
             Op::Average { decay } => share("decay", decay),
+            Op::Broadcast { rows } => extent("number of rows", rows),
             Op::SampleRows { batch, .. } => extent("batch", batch),
             Op::SamplePatches { batch, patch, scale, .. } => {
                 extent("batch", batch)?;
@@ -71,6 +74,7 @@ impl Op {
             | Op::Softmax { .. }
             | Op::SoftmaxGrad { .. }
             | Op::Add
+            | Op::ColumnScale
             | Op::Multiply
             | Op::ColumnDot
             | Op::Concat
@@ -99,7 +103,7 @@ fn check_loss(loss: Loss) -> Result<(), String> {
             real("epsilon", epsilon, fits, "a number above 0 whose square is not lost in f32")
         }
         Loss::CrossEntropy(smoothing) => share("smoothing", smoothing),
-        Loss::Mse | Loss::Mae | Loss::Bce | Loss::BceWithLogits => Ok(()),
+        Loss::Mse | Loss::Mae | Loss::Bce | Loss::BceWithLogits | Loss::Mean => Ok(()),
     }
 }
 

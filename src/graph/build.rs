@@ -150,6 +150,8 @@ pub struct Graph {
     pub(crate) statistics: Vec<(String, Shape)>,
     /// Tensors that can be read after a run.
     pub(crate) outputs: Vec<TensorId>,
+    /// The losses that are minimised, each with the factor it has in the whole.
+    pub(crate) objective: Vec<(TensorId, f32)>,
     label: String,
 }
 
@@ -172,6 +174,11 @@ impl Graph {
     /// All operators, in the order they run.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// Tensors that the host writes, in the order they were made.
+    pub fn inputs(&self) -> Vec<TensorId> {
+        (0..self.tensors.len()).filter(|&i| self.tensors[i].home == Home::Input).map(TensorId).collect()
     }
 
     /// What is learned, in the order it was declared.
@@ -382,6 +389,18 @@ impl Graph {
             return Err(Error::input(format!("layer `{}`: {why}", self.label)));
         };
         self.push(Op::Conv2dInputGrad { window, size: [h, wide] }, &[x, w])
+    }
+
+    /// The mean of all elements, `[1]`.
+    ///
+    /// # Errors
+    /// When the tensor is the dataset or another graph's.
+    pub fn mean(&mut self, x: TensorId) -> Result<TensorId> {
+        self.own(&[x])?;
+        let len = self.shape(x).len();
+        let column = self.reshape(x, &[len, 1])?;
+        let sum = self.push(Op::ColumnSum, &[column])?;
+        self.push(Op::Scale(1.0 / len as f32), &[sum])
     }
 
     /// Elementwise function; the identity adds nothing.

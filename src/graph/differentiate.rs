@@ -1,22 +1,78 @@
 //! Reverse-mode differentiation: gradients are ordinary operators appended to the same graph.
 
-use super::{Arena, Graph, Home, Op, TensorId, adjoint::adjoint};
+use super::{Arena, Graph, Home, Loss, Op, TensorId, adjoint::adjoint};
 use crate::{Error, Result};
 
-/// Appends the backward pass of `root`.
+/// What is minimised: a weighted sum of losses. A tensor that is no loss stands for the mean of its elements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Objective(Vec<(TensorId, f32)>);
+
+impl From<TensorId> for Objective {
+    fn from(loss: TensorId) -> Self {
+        Objective(vec![(loss, 1.0)])
+    }
+}
+
+impl From<Vec<(TensorId, f32)>> for Objective {
+    fn from(terms: Vec<(TensorId, f32)>) -> Self {
+        Objective(terms)
+    }
+}
+
+impl<const N: usize> From<[(TensorId, f32); N]> for Objective {
+    fn from(terms: [(TensorId, f32); N]) -> Self {
+        Objective(terms.to_vec())
+    }
+}
+
+impl Objective {
+    /// The terms as losses of the graph.
+    fn losses(self, graph: &mut Graph) -> Result<Vec<(TensorId, f32)>> {
+        graph.layer("objective");
+        let mut losses: Vec<(TensorId, f32)> = Vec::new();
+        for (term, weight) in self.0 {
+            graph.own(&[term])?;
+            if !weight.is_finite() || losses.iter().any(|&(loss, _)| loss == term) {
+                let name = &graph.tensors[term.0].name;
+                return Err(Error::input(format!(
+                    "objective: `{name}` needs one weight, a finite number; it has {weight}"
+                )));
+            }
+            let made = graph.nodes.iter().find(|n| n.output == Some(term));
+            let is_loss = made.is_some_and(|n| matches!(n.op, Op::Loss(_)));
+            let loss = if is_loss { term } else { graph.push(Op::Loss(Loss::Mean), &[term])? };
+            losses.push((loss, weight));
+        }
+        match losses.is_empty() {
+            true => Err(Error::input("objective: it has no terms")),
+            false => Ok(losses),
+        }
+    }
+}
+
+/// Appends the backward pass of `root`: an objective, or, with its gradient as `cotangent`, any tensor.
 ///
-/// `cotangent` is the gradient of `root` itself (`None` for a loss, where gradients start). Gradients of all parameters
-/// land in [`Arena::Gradients`]; those of the `extra` tensors are returned, in order.
+/// Gradients of all parameters land in [`Arena::Gradients`]; those of the `extra` tensors are returned, in order.
 ///
 /// # Errors
-/// When an operator on the way has no adjoint, or a parameter or an extra tensor does not reach `root`.
+/// When an operator on the way has no adjoint, a parameter or an extra tensor does not reach `root`, a weight is not finite, or
+/// a cotangent is given for several terms.
 pub fn differentiate(
     graph: &mut Graph,
-    root: TensorId,
+    root: impl Into<Objective>,
     cotangent: Option<TensorId>,
     extra: &[TensorId],
 ) -> Result<Vec<TensorId>> {
-    let grads = backward(graph, 0, root, cotangent, extra)?;
+    let root = root.into();
+    let grads = match cotangent {
+        None => {
+            let losses = root.losses(graph)?;
+            graph.objective.extend(&losses);
+            backward(graph, 0, &losses, None, extra)?
+        }
+        Some(_) if root.0.len() != 1 => return Err(Error::input("objective: a cotangent is of one tensor")),
+        Some(_) => backward(graph, 0, &root.0, cotangent, extra)?,
+    };
     for index in 0..graph.parameters.len() {
         let grad = gradient(graph, index, &grads)?;
         settle(graph, grad, index, extra, &grads)?;
@@ -26,25 +82,25 @@ pub fn differentiate(
 
 /// Appends forward and backward passes of the `parts` of a batch one after the other, so that the values of one part are gone
 /// before those of the next are made. The mean of their gradients lands in [`Arena::Gradients`]. `forward` appends a part's
-/// forward pass and returns its loss; the losses are returned.
+/// forward pass and returns its objective.
 ///
 /// # Errors
 /// Those of `forward`, and as [`differentiate`].
-pub fn accumulate(
+pub fn accumulate<O: Into<Objective>>(
     graph: &mut Graph,
     parts: usize,
-    mut forward: impl FnMut(&mut Graph, usize) -> Result<TensorId>,
-) -> Result<Vec<TensorId>> {
-    let mut losses = Vec::new();
+    mut forward: impl FnMut(&mut Graph, usize) -> Result<O>,
+) -> Result<()> {
     let mut sums: Vec<Option<TensorId>> = Vec::new();
     for part in 0..parts {
         let from = graph.nodes.len();
-        let loss = forward(graph, part)?;
+        let objective = forward(graph, part)?;
         if parts == 1 {
-            differentiate(graph, loss, None, &[])?;
-            return Ok(vec![loss]);
+            return differentiate(graph, objective, None, &[]).map(drop);
         }
-        let grads = backward(graph, from, loss, None, &[])?;
+        let losses = objective.into().losses(graph)?;
+        graph.objective.extend(losses.iter().map(|&(loss, weight)| (loss, weight * (1.0 / parts as f32))));
+        let grads = backward(graph, from, &losses, None, &[])?;
         sums.resize(graph.parameters.len(), None);
         for (index, sum) in sums.iter_mut().enumerate() {
             let grad = gradient(graph, index, &grads)?;
@@ -54,14 +110,13 @@ pub fn accumulate(
                 Some(sum) => graph.push(Op::Add, &[sum, grad])?,
             });
         }
-        losses.push(loss);
     }
     for (index, sum) in sums.into_iter().enumerate() {
         graph.layer(graph.parameters[index].name.clone());
         let mean = graph.push(Op::Scale(1.0 / parts as f32), sum.as_slice())?;
         graph.tensors[mean.0].home = Home::State(Arena::Gradients, index);
     }
-    Ok(losses)
+    Ok(())
 }
 
 fn missing(name: &str) -> Error {
@@ -78,11 +133,13 @@ fn gradient(graph: &mut Graph, index: usize, grads: &[Option<TensorId>]) -> Resu
 fn backward(
     graph: &mut Graph,
     from: usize,
-    root: TensorId,
+    roots: &[(TensorId, f32)],
     cotangent: Option<TensorId>,
     extra: &[TensorId],
 ) -> Result<Vec<Option<TensorId>>> {
-    graph.own(&[root])?;
+    for &(root, _) in roots {
+        graph.own(&[root])?;
+    }
     graph.own(extra)?;
     graph.own(cotangent.as_slice())?;
     let forward = graph.nodes[from..].to_vec();
@@ -97,18 +154,24 @@ fn backward(
         }
     }
     let mut grads: Vec<Option<TensorId>> = vec![None; graph.tensors.len()];
-    grads[root.0] = cotangent;
+    if let (Some(cotangent), [(root, _), ..]) = (cotangent, roots) {
+        grads[root.0] = Some(cotangent);
+    }
     for node in forward.iter().rev() {
         let Some(output) = node.output else { continue };
         let dy = grads[output.0];
-        if !active[output.0] || (dy.is_none() && output != root) {
+        let weight = roots.iter().find(|(root, _)| *root == output).map(|root| root.1);
+        if !active[output.0] || (dy.is_none() && weight.is_none()) {
             continue;
         }
         graph.layer(node.label.clone());
         let wanted: Vec<bool> = node.inputs.iter().map(|t| active[t.0]).collect();
         let parts = adjoint(graph, node, dy, &wanted)?;
         for (&input, part) in node.inputs.iter().zip(parts) {
-            let Some(part) = part else { continue };
+            let Some(mut part) = part else { continue };
+            if let Some(weight) = weight.filter(|&weight| weight != 1.0) {
+                part = graph.push(Op::Scale(weight), &[part])?;
+            }
             grads[input.0] = Some(match grads[input.0] {
                 None => part,
                 Some(sum) => graph.push(Op::Add, &[sum, part])?,

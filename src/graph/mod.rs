@@ -19,8 +19,8 @@ mod tests;
 mod verify;
 
 pub use build::{Arena, Graph, Home, Init, Kind, Node, Parameter, Store, Tensor, TensorId};
-pub use differentiate::{accumulate, differentiate};
+pub use differentiate::{Objective, accumulate, differentiate};
 pub use op::{Activation, Axis, Interpolation, Loss, Op, Pooling, Update, Window};
 pub use optimize::optimize;
-pub use plan::{Clock, Epilogue, Layout, Options, Place, Plan, Segment, Step};
+pub use plan::{Clock, Epilogue, Layout, Options, Place, Plan, Segment, Step, Term};
 pub use shape::Shape;

@@ -36,6 +36,10 @@ pub enum Activation {
     Softplus,
     /// `x` where `x > 0`, else `exp(x) - 1`
     Elu,
+    /// `exp(x)`
+    Exp,
+    /// `log(x)`, the natural logarithm; NaN below 0.
+    Log,
 }
 
 impl Activation {
@@ -45,8 +49,8 @@ impl Activation {
     pub fn derivative_from_output(self) -> bool {
         use Activation::*;
         match self {
-            Identity | Step | Relu | LeakyRelu(_) | Sigmoid | Tanh | Elu => true,
-            Gelu | GeluTanh | Silu | Softplus => false,
+            Identity | Step | Relu | LeakyRelu(_) | Sigmoid | Tanh | Elu | Exp => true,
+            Gelu | GeluTanh | Silu | Softplus | Log => false,
         }
     }
 
@@ -65,6 +69,8 @@ impl Activation {
             Silu => (8, 0.0),
             Softplus => (9, 0.0),
             Elu => (10, 0.0),
+            Exp => (11, 0.0),
+            Log => (12, 0.0),
         }
     }
 }
@@ -105,6 +111,8 @@ pub enum Loss {
     Bce,
     /// Binary cross-entropy of logits: `max(x, 0) - x t + log(1 + exp(-|x|))`.
     BceWithLogits,
+    /// `x` itself, which has no target: the last step of a loss that is put together from other operators.
+    Mean,
 }
 
 impl Loss {
@@ -118,6 +126,7 @@ impl Loss {
             Loss::CrossEntropy(smoothing) => (4, smoothing),
             Loss::Bce => (5, 0.0),
             Loss::BceWithLogits => (6, 0.0),
+            Loss::Mean => (7, 0.0),
         }
     }
 }
@@ -249,10 +258,17 @@ pub enum Op {
     Add,
     /// `factor x`
     Scale(f32),
-    /// `x [rows, columns]` times `s [columns]`.
+    /// `a * b` elementwise, equal shapes.
     Multiply,
-    /// `dy`, `x` -> sums over rows of their product, `[columns]`: the adjoint of [`Op::Multiply`] in `s`.
+    /// `x [rows, columns]` times `s [columns]`.
+    ColumnScale,
+    /// `dy`, `x` -> sums over rows of their product, `[columns]`: the adjoint of [`Op::ColumnScale`] in `s`.
     ColumnDot,
+    /// `v [columns]` -> `[rows, columns]`, the same in every row: the adjoint of [`Op::ColumnSum`].
+    Broadcast {
+        /// Rows of the result.
+        rows: usize,
+    },
     /// Pixel shuffle (Shi et al. 2016): `[n, h, w, c r^2]` -> `[n, h r, w r, c]`; channel `c r^2 + i r + j` becomes the
     /// pixel `(i, j)` of its cell.
     DepthToSpace(usize),
@@ -340,9 +356,9 @@ pub enum Op {
         /// Share of the new value.
         momentum: f32,
     },
-    /// `x`, `t` -> `[1]`
+    /// `x`, `t` (`x` alone for [`Loss::Mean`]) -> `[1]`
     Loss(Loss),
-    /// `x`, `t` -> derivative of the loss in `x`, times the clock's loss scale.
+    /// The operands of [`Op::Loss`] -> derivative of the loss in `x`, times the clock's loss scale.
     LossGrad(Loss),
     /// All gradients -> `[1]`, their global Euclidean norm after unscaling by the clock's loss scale.
     GradientNorm,

@@ -199,6 +199,17 @@ pub struct Plan {
     pub(crate) outputs: Vec<TensorId>,
     /// The tensor whose memory each tensor uses: itself, or what it reshapes.
     pub(crate) roots: Vec<TensorId>,
+    /// The losses that make up a run's loss, each with its share.
+    terms: Vec<(TensorId, f32)>,
+}
+
+/// A loss as a part of a run's loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Term {
+    /// Whether it is the first of a run.
+    pub first: bool,
+    /// The factor it has in the run's loss.
+    pub share: f32,
 }
 
 impl Plan {
@@ -228,6 +239,11 @@ impl Plan {
         }
         arenas.sort();
         arenas.dedup();
+        let losses: Vec<TensorId> =
+            steps.iter().filter(|s| matches!(s.op, Op::Loss(_))).filter_map(|s| s.output).collect();
+        // Without an objective, in plans that do not train, all losses count alike.
+        let even = || losses.iter().map(|&loss| (loss, 1.0 / losses.len() as f32)).collect();
+        let terms = if graph.objective.is_empty() { even() } else { graph.objective.clone() };
         let plan = Plan {
             tensors: graph.tensors.clone(),
             steps,
@@ -237,6 +253,7 @@ impl Plan {
             arenas,
             outputs: graph.outputs.clone(),
             roots: super::slots::roots(graph),
+            terms,
         };
         verify::verify(&plan)?;
         Ok(plan)
@@ -270,36 +287,26 @@ impl Plan {
         self.tensors[tensor.0].shape
     }
 
-    /// The operators whose `[1]` outputs, of which the mean is a run's loss, are told to the loss ring: one for each part
-    /// of a batch.
-    fn losses(&self) -> impl DoubleEndedIterator<Item = &Step> {
-        self.steps.iter().filter(|s| matches!(s.op, Op::Loss(_)))
-    }
-
     /// The loss of the batch, or of its last part, if the plan has one.
     pub fn loss(&self) -> Option<TensorId> {
-        self.losses().next_back().and_then(|s| s.output)
+        self.terms.last().map(|term| term.0)
     }
 
-    /// Whether a step is the first to tell the loss ring of a run.
-    pub fn is_first_loss(&self, step: &Step) -> bool {
-        self.losses().next().is_none_or(|first| first.output == step.output)
-    }
-
-    /// The share of each part in a run's loss.
-    pub fn loss_share(&self) -> f32 {
-        1.0 / self.losses().count().max(1) as f32
+    /// What a loss is in a run's loss, if it is a part of it: the executors put the sum into the loss ring.
+    pub fn term(&self, loss: TensorId) -> Option<Term> {
+        let at = self.terms.iter().position(|term| term.0 == loss)?;
+        Some(Term { first: at == 0, share: self.terms[at].1 })
     }
 
     /// A factor that undoes the mean of the plan's loss, as a power of two: with it the gradients of the loss are of
     /// the order of one sample's, which f16 holds, where their mean over a batch of pictures would be lost in it.
     pub fn loss_scale(&self) -> f32 {
-        let terms = self.steps.iter().rev().find_map(|step| match step.op {
+        let items = self.steps.iter().filter_map(|step| match step.op {
             Op::Loss(Loss::CrossEntropy(_)) => Some(self.shape(step.inputs[0]).rows()),
             Op::Loss(_) => Some(self.shape(step.inputs[0]).len()),
             _ => None,
         });
-        terms.unwrap_or(1).next_power_of_two() as f32
+        items.max().unwrap_or(1).next_power_of_two() as f32
     }
 
     /// Whether a step reads the tensor or it can be read after a run.

@@ -38,13 +38,13 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
             fits(n == n2 && size == (Some(ho), Some(wo)), || "input and output gradient do not match".into())?;
             Shape::new(&[window.kernel, window.kernel, ci, co])?
         }
-        Op::BiasAdd | Op::Prelu | Op::Multiply => {
+        Op::BiasAdd | Op::Prelu | Op::ColumnScale => {
             vector(inputs[1], inputs[0].columns())?;
             inputs[0]
         }
         Op::ColumnSum => Shape::vector(inputs[0].columns()),
         Op::Activate(_) | Op::Scale(_) | Op::Softmax { .. } | Op::Dropout { .. } | Op::Normalize { .. } => inputs[0],
-        Op::ActivateGrad(_) | Op::SoftmaxGrad { .. } | Op::Add | Op::NormalizeGrad { .. } => {
+        Op::ActivateGrad(_) | Op::SoftmaxGrad { .. } | Op::Add | Op::Multiply | Op::NormalizeGrad { .. } => {
             same(inputs[0], inputs[1])?;
             inputs[0]
         }
@@ -56,6 +56,11 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
         Op::PreluSlopeGrad | Op::ColumnDot => {
             same(inputs[0], inputs[1])?;
             Shape::vector(inputs[0].columns())
+        }
+        Op::Broadcast { rows } => {
+            let columns = inputs[0].len();
+            vector(inputs[0], columns)?;
+            Shape::new(&[rows, columns])?
         }
         Op::DepthToSpace(r) => {
             let (n, h, w, c) = image(inputs[0])?;
@@ -108,11 +113,11 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
             return Ok(None);
         }
         Op::Loss(loss) => {
-            loss_operands(loss, inputs[0], inputs[1])?;
+            loss_operands(loss, inputs)?;
             Shape::vector(1)
         }
         Op::LossGrad(loss) => {
-            loss_operands(loss, inputs[0], inputs[1])?;
+            loss_operands(loss, inputs)?;
             inputs[0]
         }
         Op::GradientNorm => Shape::vector(1),
@@ -149,6 +154,9 @@ fn arity(op: Op, given: usize) -> Result<(), String> {
         | Op::Pad { .. }
         | Op::Dropout { .. }
         | Op::Normalize { .. }
+        | Op::Broadcast { .. }
+        | Op::Loss(Loss::Mean)
+        | Op::LossGrad(Loss::Mean)
         | Op::SampleRows { .. }
         | Op::Reshape => 1..=1,
         Op::MatMul { .. }
@@ -161,6 +169,7 @@ fn arity(op: Op, given: usize) -> Result<(), String> {
         | Op::PreluSlopeGrad
         | Op::SoftmaxGrad { .. }
         | Op::Add
+        | Op::ColumnScale
         | Op::Multiply
         | Op::ColumnDot
         | Op::PoolGrad { .. }
@@ -211,12 +220,14 @@ fn pooled(x: Shape, kernel: [usize; 2], stride: usize) -> Result<Shape, String> 
     Shape::new(&[n, (h - kernel[0]) / stride + 1, (w - kernel[1]) / stride + 1, c])
 }
 
-fn loss_operands(loss: Loss, x: Shape, t: Shape) -> Result<(), String> {
+fn loss_operands(loss: Loss, operands: &[Shape]) -> Result<(), String> {
+    let (x, t) = (operands[0], operands.last().copied().unwrap_or(operands[0]));
     match loss {
         Loss::CrossEntropy(_) => {
             let (rows, _) = matrix(x)?;
             fits(t == Shape::vector(rows), || format!("{rows} class indices are needed, not {t}"))
         }
         Loss::Mse | Loss::Mae | Loss::Huber(_) | Loss::Charbonnier(_) | Loss::Bce | Loss::BceWithLogits => same(x, t),
+        Loss::Mean => Ok(()),
     }
 }

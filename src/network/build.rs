@@ -205,7 +205,7 @@ impl Builder<'_> {
         let columns = self.graph.shape(x).columns();
         let scale = self.graph.parameter(&format!("{name}.weight"), &[columns], Init::Constant(1.0), Kind::Plain)?;
         let shift = self.bias(name, columns)?;
-        let y = self.graph.push(Op::Multiply, &[x, scale])?;
+        let y = self.graph.push(Op::ColumnScale, &[x, scale])?;
         self.graph.push(Op::BiasAdd, &[y, shift])
     }
 

@@ -288,7 +288,7 @@ pub fn score_rows(rows: &Rows, loss: Loss, spec: &OutputSpec, outputs: &[f32]) -
         let target = &rows.targets[i * rows.target_width..(i + 1) * rows.target_width];
         let prediction = spec.class(output);
         right += usize::from(rows.classes.is_some() && prediction == target[0] as usize);
-        total += row_loss(loss, output, target);
+        total += crate::cpu::row_loss(loss, output, target);
     }
     let mean_loss = total / count as f64;
     let score = match rows.classes {
@@ -303,36 +303,6 @@ pub fn score_rows(rows: &Rows, loss: Loss, spec: &OutputSpec, outputs: &[f32]) -
         }
     };
     [score, mean_loss]
-}
-
-/// The loss of one row, with the operator's formulas.
-fn row_loss(loss: Loss, output: &[f32], target: &[f32]) -> f64 {
-    let mean = |f: &dyn Fn(f64, f64) -> f64| {
-        let pairs = output.iter().zip(target).map(|(&x, &t)| f(f64::from(x), f64::from(t)));
-        pairs.sum::<f64>() / output.len() as f64
-    };
-    match loss {
-        Loss::Mse => mean(&|x, t| (x - t).powi(2)),
-        Loss::Mae => mean(&|x, t| (x - t).abs()),
-        Loss::Huber(delta) => {
-            let delta = f64::from(delta);
-            mean(&|x, t| {
-                let d = (x - t).abs();
-                if d <= delta { d * d / 2.0 } else { delta * (d - delta / 2.0) }
-            })
-        }
-        Loss::Charbonnier(epsilon) => mean(&|x, t| ((x - t).powi(2) + f64::from(epsilon).powi(2)).sqrt()),
-        Loss::Bce => mean(&|x, t| -(t * x.ln().max(-100.0) + (1.0 - t) * (1.0 - x).ln().max(-100.0))),
-        Loss::BceWithLogits => mean(&|x, t| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p()),
-        Loss::CrossEntropy(smoothing) => {
-            let max = output.iter().fold(f64::MIN, |m, &x| m.max(f64::from(x)));
-            let log_sum = output.iter().map(|&x| (f64::from(x) - max).exp()).sum::<f64>().ln() + max;
-            let (smoothing, classes) = (f64::from(smoothing), output.len() as f64);
-            let right = log_sum - f64::from(output[target[0] as usize]);
-            let even: f64 = output.iter().map(|&x| log_sum - f64::from(x)).sum::<f64>() / classes;
-            (1.0 - smoothing) * right + smoothing * even
-        }
-    }
 }
 
 /// Refuses rows that a network cannot take.

@@ -99,6 +99,11 @@ impl Row {
 /// Opens an executor, on which a tile shape is forced where one is given.
 pub type Make<'a> = dyn Fn(Option<&str>) -> Result<Box<dyn Executor>> + 'a;
 
+/// The names of all operators.
+pub fn operators() -> Vec<&'static str> {
+    OPERATORS.iter().map(|operator| operator.name).collect()
+}
+
 /// Runs every operator's cases, those of contractions again with each of `tiles`, and tells each row as it is done.
 ///
 /// # Errors
@@ -106,7 +111,7 @@ pub type Make<'a> = dyn Fn(Option<&str>) -> Result<Box<dyn Executor>> + 'a;
 pub fn run(make: &Make<'_>, tiles: &[String], effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
     let operators = effort.operators();
     if operators.is_empty() {
-        let names: Vec<&str> = OPERATORS.iter().map(|operator| operator.name).collect();
+        let names = self::operators();
         return Err(Error::input(format!("no operator has that name; there are {}", names.join(", "))));
     }
     let mut rows = Vec::new();

@@ -13,6 +13,7 @@ mod operators {
     mod finite_differences;
     mod goldens;
     mod networks;
+    mod objective;
     mod verify;
 }
 

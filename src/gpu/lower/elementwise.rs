@@ -16,6 +16,12 @@ impl Lowering<'_> {
         One(launch)
     }
 
+    pub(super) fn broadcast(&self) -> Vec<Launch> {
+        let (len, columns) = (self.made().len(), self.made().columns());
+        let launch = Launch::new("elementwise", "broadcast").tensor("v", self.input(0)).tensor("y", self.output());
+        vec![launch.size("count", len).size("columns", columns).over(len.div_ceil(4), 256)]
+    }
+
     pub(super) fn activate(&self, activation: Activation) -> Vec<Launch> {
         let (code, slope) = activation.code();
         self.map("activate_all").map(|l| l.constant("CODE", code).float("slope", slope))

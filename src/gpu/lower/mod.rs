@@ -51,7 +51,9 @@ fn lower(plan: &Plan, step: &Step, class: Class, tile: Option<Tile>, most: usize
         Op::Scale(factor) => at.map("scale").map(|l| l.float("factor", factor)),
         Op::Add => at.map("add").map(|l| l.tensor("b", at.input(1))),
         Op::BiasAdd => at.map("bias_add").map(|l| l.tensor("v", at.input(1))),
-        Op::Multiply => at.map("multiply").map(|l| l.tensor("v", at.input(1))),
+        Op::Multiply => at.map("multiply").map(|l| l.tensor("b", at.input(1))),
+        Op::Broadcast { .. } => at.broadcast(),
+        Op::ColumnScale => at.map("column_scale").map(|l| l.tensor("v", at.input(1))),
         Op::Prelu => at.map("prelu").map(|l| l.tensor("v", at.input(1))),
         Op::PreluGrad => at.map("prelu_grad").map(|l| l.tensor("b", at.input(1)).tensor("v", at.input(2))),
         Op::Standardize { epsilon } => {

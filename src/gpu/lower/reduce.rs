@@ -194,10 +194,13 @@ impl Lowering<'_> {
         // A loss that only the ring takes has no place of its own: its slot may be the derivative's.
         let read = self.step.output.filter(|&y| self.plan.is_read(y));
         let into = |launch: Launch| {
-            let launch = launch.bind("ring", Operand::Ring);
-            let launch = launch
-                .size("add", usize::from(!self.plan.is_first_loss(self.step)))
-                .float("share", self.plan.loss_share());
+            let launch = match self.step.output.and_then(|y| self.plan.term(y)) {
+                None => launch.constant("TOLD", 0),
+                Some(term) => {
+                    let launch = launch.bind("ring", Operand::Ring);
+                    launch.size("add", usize::from(!term.first)).float("share", term.share)
+                }
+            };
             read.into_iter().fold(launch, |launch, y| launch.tensor("y", y))
         };
         if parts == 1 {
@@ -218,20 +221,24 @@ impl Lowering<'_> {
     fn items(&self, loss: Loss) -> usize {
         match loss {
             Loss::CrossEntropy(_) => self.shape(0).rows(),
-            Loss::Mse | Loss::Mae | Loss::Huber(_) | Loss::Charbonnier(_) | Loss::Bce | Loss::BceWithLogits => {
-                self.shape(0).len()
-            }
+            Loss::Mse
+            | Loss::Mae
+            | Loss::Huber(_)
+            | Loss::Charbonnier(_)
+            | Loss::Bce
+            | Loss::BceWithLogits
+            | Loss::Mean => self.shape(0).len(),
         }
     }
 
     fn loss_launch(&self, entry: &'static str, loss: Loss) -> Launch {
         let (kind, value) = loss.code();
-        Launch::new("loss", entry)
+        let launch = Launch::new("loss", entry)
             .constant("KIND", kind)
             .tensor("x", self.input(0))
-            .tensor("t", self.input(1))
             .size("count", self.items(loss))
             .size("classes", self.shape(0).columns())
-            .float("value", value)
+            .float("value", value);
+        self.step.inputs.get(1).into_iter().fold(launch, |launch, &t| launch.tensor("t", t))
     }
 }

@@ -1,6 +1,6 @@
 //! Products and convolutions, with everything that can be fused behind them.
 
-use super::{ACTIVATIONS, Case, Family, Noise, Scale, saved};
+use super::{Case, Family, Noise, Scale, saved};
 use crate::graph::{Activation, Op, Window};
 
 /// What follows the operator.
@@ -17,7 +17,7 @@ impl Behind {
     /// Every part alone and all that go together.
     fn all(noise: &mut Noise) -> Vec<Behind> {
         let none = Behind::default();
-        let mut f = || Some(noise.pick(&ACTIVATIONS[1..]));
+        let mut f = || Some(noise.pick(&super::LAYERS[1..]));
         vec![
             none,
             Behind { bias: true, ..none },
@@ -79,7 +79,7 @@ fn case(op: Op, shapes: [&[usize]; 2], behind: Behind, noise: &mut Noise) -> Cas
         let slopes = case.given(&columns, values);
         y = case.push(Op::Prelu, &[y, slopes]);
         let factors = scale.given(&columns, factors);
-        size = scale.push(Op::Multiply, &[size, factors]);
+        size = scale.push(Op::ColumnScale, &[size, factors]);
     }
     if behind.residual {
         let values = draw(shape.len());

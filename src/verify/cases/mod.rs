@@ -52,9 +52,11 @@ operators! {
     Op::PreluSlopeGrad => "prelu slope gradient", |noise| rows::sums(Op::PreluSlopeGrad, noise), None;
     Op::Softmax { .. } => "softmax", rows::softmax, None;
     Op::SoftmaxGrad { .. } => "softmax gradient", rows::softmax_gradients, None;
-    Op::Add => "add", rows::add, None;
+    Op::Add => "add", |noise| rows::pair(Op::Add, noise), None;
     Op::Scale(_) => "scale", rows::scale, None;
-    Op::Multiply => "multiply", |noise| rows::by_column(Op::Multiply, noise), None;
+    Op::Multiply => "multiply", |noise| rows::pair(Op::Multiply, noise), None;
+    Op::ColumnScale => "column scale", |noise| rows::by_column(Op::ColumnScale, noise), None;
+    Op::Broadcast { .. } => "broadcast", rows::broadcast, None;
     Op::ColumnDot => "column dot", |noise| rows::sums(Op::ColumnDot, noise), None;
     Op::DepthToSpace(_) => "depth to space", image::depth_to_space, None;
     Op::SpaceToDepth(_) => "space to depth", image::space_to_depth, None;
@@ -81,8 +83,8 @@ operators! {
     Op::Reshape => "reshape", rows::reshape, None;
 }
 
-/// All activations, a usual slope for the one with a parameter.
-const ACTIVATIONS: [Activation; 11] = [
+/// What networks put behind a layer, a usual slope for the one with a parameter.
+const LAYERS: [Activation; 11] = [
     Activation::Identity,
     Activation::Step,
     Activation::Relu,
@@ -96,12 +98,20 @@ const ACTIVATIONS: [Activation; 11] = [
     Activation::Elu,
 ];
 
+/// All elementwise functions: beside those, the ones that magnify an error without bound, so that they are tried on operands
+/// of their own and not on sums that are rounded.
+fn functions() -> impl Iterator<Item = Activation> {
+    LAYERS.into_iter().chain([Activation::Exp, Activation::Log])
+}
+
 /// What an activation may have left for its derivative: outputs lie in its range.
 fn saved(f: Activation, mut values: Vec<f32>) -> Vec<f32> {
     let fit = |v: f32| match f {
         Activation::Sigmoid => (v + 3.0) / 6.0,
         Activation::Tanh => v / 3.0,
         Activation::Elu => v.max(-0.99),
+        // What exp yields, and what log takes.
+        Activation::Exp | Activation::Log => v.abs() + 0.01,
         Activation::Identity
         | Activation::Step
         | Activation::Relu
@@ -135,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_activation_is_tried() {
-        let codes: Vec<u32> = ACTIVATIONS.iter().map(|f| f.code().0).collect();
-        assert_eq!(codes, (0..11).collect::<Vec<u32>>());
+        let codes: Vec<u32> = functions().map(|f| f.code().0).collect();
+        assert_eq!(codes, (0..13).collect::<Vec<u32>>());
     }
 }

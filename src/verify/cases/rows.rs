@@ -1,7 +1,7 @@
 //! What works on tables of rows: elementwise functions, sums over rows, softmax, normalisation, losses.
 
-use super::{ACTIVATIONS, Case, Family, Noise, Scale, saved};
-use crate::graph::{Axis, Loss, Op};
+use super::{Case, Family, Noise, Scale, functions, saved};
+use crate::graph::{Activation, Axis, Loss, Op, TensorId};
 
 fn table(noise: &mut Noise) -> [usize; 2] {
     [noise.size(1, 70), noise.pick(&[1, 3, 7, 64, 257, 300])]
@@ -13,9 +13,15 @@ pub(super) fn by_column(op: Op, noise: &mut Noise) -> Vec<Case> {
     vec![Case::random(op, &[&shape, &shape[1..]], Family::Elementwise, Scale::Magnitudes, noise)]
 }
 
-pub(super) fn add(noise: &mut Noise) -> Vec<Case> {
+/// Operators of two tensors of one shape.
+pub(super) fn pair(op: Op, noise: &mut Noise) -> Vec<Case> {
     let shape = table(noise);
-    vec![Case::random(Op::Add, &[&shape, &shape], Family::Elementwise, Scale::Magnitudes, noise)]
+    vec![Case::random(op, &[&shape, &shape], Family::Elementwise, Scale::Magnitudes, noise)]
+}
+
+pub(super) fn broadcast(noise: &mut Noise) -> Vec<Case> {
+    let [rows, columns] = table(noise);
+    vec![Case::random(Op::Broadcast { rows }, &[&[columns]], Family::Copy, Scale::Magnitudes, noise)]
 }
 
 pub(super) fn scale(noise: &mut Noise) -> Vec<Case> {
@@ -48,12 +54,18 @@ pub(super) fn prelu_gradients(noise: &mut Noise) -> Vec<Case> {
 
 pub(super) fn activations(noise: &mut Noise) -> Vec<Case> {
     let mut cases = Vec::new();
-    for f in ACTIVATIONS {
+    for f in functions() {
         let mut case = Case::new(Family::Transcendental, Scale::One, noise);
         let n = noise.size(1, 2000);
         let mut values: Vec<f32> = noise.values(n).iter().map(|v| 4.0 * v).collect();
         // The ends, where formulas overflow, and both zeros.
         values.extend([0.0, -0.0, 30.0, -30.0, 100.0, -100.0, 1e-6, -1e-6, 20.0, 20.01, 1e10, -1e10]);
+        // exp beyond f32 is infinite in f32 alone, log below 0 is NaN: neither can be compared.
+        match f {
+            Activation::Exp => values.iter_mut().for_each(|v| *v = v.clamp(-80.0, 80.0)),
+            Activation::Log => values.iter_mut().for_each(|v| *v = v.abs().max(1e-30)),
+            _ => {}
+        }
         case.given(&[values.len()], values);
         cases.push(case.of(Op::Activate(f)));
     }
@@ -62,7 +74,7 @@ pub(super) fn activations(noise: &mut Noise) -> Vec<Case> {
 
 pub(super) fn activation_gradients(noise: &mut Noise) -> Vec<Case> {
     let mut cases = Vec::new();
-    for f in ACTIVATIONS {
+    for f in functions() {
         let mut case = Case::new(Family::Transcendental, Scale::Largest, noise);
         let n = noise.size(1, 2000);
         case.input(&[n], noise);
@@ -201,7 +213,7 @@ pub(super) fn losses(derivative: bool, noise: &mut Noise) -> Vec<Case> {
     let of = |mut case: Case, loss: Loss, both: bool| {
         let ops = if both { vec![Op::Loss(loss), Op::LossGrad(loss)] } else { vec![Op::LossGrad(loss)] };
         let ops = if derivative { ops } else { vec![Op::Loss(loss)] };
-        let operands = [case.inputs[0].0, case.inputs[1].0];
+        let operands: Vec<TensorId> = case.inputs.iter().map(|input| input.0).collect();
         for op in ops {
             let y = case.push(op, &operands);
             case.outputs.push(y);
@@ -209,20 +221,23 @@ pub(super) fn losses(derivative: bool, noise: &mut Noise) -> Vec<Case> {
         case
     };
     let mut cases = Vec::new();
-    let all = [Loss::Mse, Loss::Mae, Loss::Huber(0.5), Loss::Charbonnier(1e-3), Loss::Bce, Loss::BceWithLogits];
+    let all =
+        [Loss::Mse, Loss::Mae, Loss::Huber(0.5), Loss::Charbonnier(1e-3), Loss::Bce, Loss::BceWithLogits, Loss::Mean];
     for loss in all {
         for n in [noise.size(1, 50), noise.size(5000, 20000)] {
             let mut case = Case::new(Family::Loss, Scale::Largest, noise);
             let (mut x, mut t) = (noise.values(n), noise.values(n));
             match loss {
                 Loss::Bce | Loss::BceWithLogits => t.iter_mut().for_each(|t| *t = f32::from(*t > 0.0)),
-                Loss::Mse | Loss::Mae | Loss::Huber(_) | Loss::Charbonnier(_) | Loss::CrossEntropy(_) => {}
+                Loss::Mse | Loss::Mae | Loss::Huber(_) | Loss::Charbonnier(_) | Loss::CrossEntropy(_) | Loss::Mean => {}
             }
             if loss == Loss::Bce {
                 x.iter_mut().for_each(|x| *x = 1.0 / (1.0 + (-*x).exp()));
             }
             case.given(&[n], x);
-            case.given(&[n], t);
+            if loss != Loss::Mean {
+                case.given(&[n], t);
+            }
             cases.push(of(case, loss, n > 50 || noise.size(0, 1) == 0));
         }
     }

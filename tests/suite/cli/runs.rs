@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::cli::{Run, command, wgrad};
+use crate::support::cli::{Run, command, fixture, wgrad};
 use tempfile::tempdir;
 
 fn case(name: &str) -> PathBuf {
@@ -21,10 +21,10 @@ fn constant_data_are_learned_from_drawn_and_end() {
     for (table, batch) in [("constant_target.csv", 8), ("one_held_out_row.csv", 2)] {
         let folder = tempdir().unwrap();
         let settings = format!(
-            "steps=40 batch={batch} network.kind=mlp network.sizes=[2,4,1] data.kind=csv data.path={} \
-             data.classes=false validate.every=20",
-            case(table).display()
+            "steps=40 batch={batch} network.kind=mlp network.sizes=[2,4,1] data.kind=csv data.path={table} \
+             data.classes=false validate.every=20"
         );
+        fixture(folder.path(), &format!("training/{table}"));
         train(folder.path(), &[], &settings).expect(0);
         assert!(fs::read_to_string(folder.path().join("run/curves.svg")).unwrap().contains("validation R2"));
         // A finished run whose table is gone ends as well.
@@ -36,13 +36,11 @@ fn constant_data_are_learned_from_drawn_and_end() {
 #[test]
 fn a_flat_picture_is_judged_and_drawn() {
     let folder = tempdir().unwrap();
-    let settings = format!(
-        "steps=4 batch=2 network.features=4 network.convolutions=3 \
-         data={{kind=\"images\",train=[\"{}\"],patch=8}} validate={{every=2,folders=[\"{}\"]}}",
-        case("train_pics").display(),
-        case("val_flat").display()
-    );
-    let run = train(folder.path(), &[], &settings).expect(0);
+    fixture(folder.path(), "training/train_pics");
+    fixture(folder.path(), "training/val_flat");
+    let settings = "steps=4 batch=2 network.features=4 network.convolutions=3 \
+                    data={kind=\"images\",train=[\"train_pics\"],patch=8} validate={every=2,folders=[\"val_flat\"]}";
+    let run = train(folder.path(), &[], settings).expect(0);
     assert!(run.stdout.contains("bicubic inf dB"), "{}", run.stdout);
     assert!(folder.path().join("run/curves.svg").exists());
 }

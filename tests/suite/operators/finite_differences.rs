@@ -111,15 +111,20 @@ fn transposed_convolutions() {
 #[test]
 fn activations() {
     use Activation::*;
-    let all = [Identity, Step, Relu, LeakyRelu(0.1), Sigmoid, Tanh, Gelu, GeluTanh, Silu, Softplus, Elu];
+    let all = [Identity, Step, Relu, LeakyRelu(0.1), Sigmoid, Tanh, Gelu, GeluTanh, Silu, Softplus, Elu, Exp];
     for f in all {
         of_image(|_| Op::Activate(f));
     }
+    each(|b| {
+        let values = (0..12).map(|_| 0.2 + b.draw.unit()).collect();
+        let x = b.with(&[3, 4], values);
+        (b.push(Op::Activate(Log), &[x]), vec![x])
+    });
 }
 
 #[test]
 fn column_vectors() {
-    for op in [Op::BiasAdd, Op::Prelu, Op::Multiply] {
+    for op in [Op::BiasAdd, Op::Prelu, Op::ColumnScale] {
         each(|b| {
             let x = b.image();
             let columns = b.graph.shape(x).columns();
@@ -146,6 +151,45 @@ fn sums_and_scales() {
         let sum = b.push(Op::Add, &[scaled, other]);
         // Used twice: its gradient adds up.
         (b.push(Op::Add, &[sum, x]), vec![x, other])
+    });
+}
+
+#[test]
+fn products_means_and_repeated_rows() {
+    each(|b| {
+        let x = b.image();
+        let shape = b.graph.shape(x).extents().to_vec();
+        let other = b.input(&shape);
+        let product = b.push(Op::Multiply, &[x, other]);
+        // A factor twice: its gradient adds up.
+        (b.push(Op::Multiply, &[product, x]), vec![x, other])
+    });
+    each(|b| {
+        let shape = [b.size(), b.size()];
+        let (x, v) = (b.input(&shape), b.input(&shape[1..]));
+        let sums = b.push(Op::ColumnSum, &[x]);
+        let both = b.push(Op::Add, &[sums, v]);
+        (b.push(Op::Broadcast { rows: 3 }, &[both]), vec![x, v])
+    });
+    each(|b| {
+        let x = b.image();
+        (b.graph.mean(x).unwrap(), vec![x])
+    });
+}
+
+/// `log cosh (x - t)`, put together from operators of the set.
+#[test]
+fn a_loss_of_ones_own() {
+    each(|b| {
+        let shape = [b.size(), b.size()];
+        let (x, t) = (b.input(&shape), b.input(&shape));
+        let minus = b.push(Op::Scale(-1.0), &[t]);
+        let d = b.push(Op::Add, &[x, minus]);
+        let back = b.push(Op::Scale(-1.0), &[d]);
+        let [up, down] = [d, back].map(|d| b.push(Op::Activate(Activation::Exp), &[d]));
+        let sum = b.push(Op::Add, &[up, down]);
+        let log = b.push(Op::Activate(Activation::Log), &[sum]);
+        (b.push(Op::Loss(Loss::Mean), &[log]), vec![x, t])
     });
 }
 

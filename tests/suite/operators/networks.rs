@@ -73,7 +73,7 @@ fn network(layers: &[Layer], size: [usize; 4]) -> Network {
     // At least one parameter, whatever was drawn.
     let c = g.shape(h).columns();
     let scale = g.parameter("scale", &[c], Init::Constant(1.0), Kind::Plain).unwrap();
-    let y = g.push(Op::Multiply, &[h, scale]).unwrap();
+    let y = g.push(Op::ColumnScale, &[h, scale]).unwrap();
     let t = g.input("t", g.shape(y).extents()).unwrap();
     let loss = g.push(Op::Loss(Loss::Charbonnier(0.1)), &[y, t]).unwrap();
     differentiate(&mut g, loss, None, &[]).unwrap();

@@ -114,6 +114,21 @@ pub fn small(folder: &Path, name: &str, more: &[&str]) -> Run {
     wgrad(folder, SMALL.iter().chain(&["--out", name]).chain(more))
 }
 
+/// Copies a file or folder of `tests/fixtures` beside a run, which then names it without the path of this repository: that
+/// may hold spaces, which are between settings in tests.
+pub fn fixture(folder: &Path, name: &str) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    let to = folder.join(from.file_name().unwrap());
+    if from.is_file() {
+        std::fs::copy(from, to).unwrap();
+        return;
+    }
+    std::fs::create_dir_all(&to).unwrap();
+    for name in tree(&from) {
+        std::fs::copy(from.join(&name), to.join(&name)).unwrap();
+    }
+}
+
 /// A trained super-resolution network.
 pub fn enlarger(folder: &Path) -> PathBuf {
     small(folder, "model", &["--set", "steps=10", "--quiet"]).expect(0);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::cli::{Run, command, tree, wgrad};
+use crate::support::cli::{Run, command, fixture, tree, wgrad};
 use tempfile::tempdir;
 use wgrad::cpu::Cpu;
 use wgrad::data::{PairOptions, lessons, procedural};
@@ -164,10 +164,9 @@ fn a_killed_run_goes_on_bit_for_bit_with_every_way_to_learn() {
 
 /// Random labels, whose score gets no better for long.
 fn noise(folder: &Path, out: &str, more: &str) -> Run {
-    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/training/leak.csv");
+    fixture(folder, "training/leak.csv");
     let text = format!(
-        "batch=16 network.kind=mlp network.sizes=[8,16,2] data.kind=csv data.path={} validate.every=5 {more}",
-        table.display()
+        "batch=16 network.kind=mlp network.sizes=[8,16,2] data.kind=csv data.path=leak.csv validate.every=5 {more}"
     );
     train(folder, out, &text)
 }
