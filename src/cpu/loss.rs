@@ -1,9 +1,9 @@
 //! Losses and their derivatives.
 
 use super::activation::sigmoid;
-use super::dense::log_sum_exp;
 use super::parallel::{self, total};
 use super::real::{Real, decimal};
+use super::softmax::log_sum_exp;
 use crate::graph::Loss;
 
 /// Mean of an elementwise loss. Sums run in f64, in blocks of a fixed size.

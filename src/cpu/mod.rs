@@ -5,19 +5,21 @@
 //! added in order.
 
 mod activation;
-mod convolution;
-mod dense;
-mod image;
+mod conv;
 mod loss;
-mod norm;
+mod matmul;
+mod normalization;
+mod optimizer;
 mod parallel;
-mod product;
 mod real;
-mod sample;
+mod reduction;
+mod sampling;
+mod shape;
+mod softmax;
+mod spatial;
 mod step;
 #[cfg(test)]
 mod tests;
-mod update;
 
 use std::mem::take;
 use std::sync::Arc;
@@ -43,7 +45,7 @@ const SMALL: u64 = 1 << 19;
 pub struct Cpu<T: Real> {
     ledger: Ledger<Loaded<T>>,
     arenas: [Vec<T>; 6],
-    stores: sample::Stores,
+    stores: sampling::Stores,
     lanes: Lanes<T>,
     shared: Vec<T>,
     losses: Vec<f32>,

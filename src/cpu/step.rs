@@ -1,11 +1,11 @@
 //! One step of a plan: the match from operator to function, and the working memory each one needs.
 
 use super::activation::{Finish, activate, activate_grad, leaky};
-use super::convolution::{self, Geometry};
+use super::conv::{self, Geometry};
 use super::parallel::{self, Lanes, PARTS};
 use super::real::Real;
-use super::sample::{self, Patches, Stores};
-use super::{dense, image, loss, norm, update};
+use super::sampling::{self, Patches, Stores};
+use super::{loss, matmul, normalization, optimizer, reduction, shape, softmax, spatial};
 use crate::graph::{Arena, Clock, Epilogue, Home, Op, Place, Plan, Shape, Step, Store, TensorId};
 
 /// What a step can see. The slot or arena that it writes has been taken out.
@@ -69,7 +69,7 @@ pub(super) fn effect<T: Real>(
             let mut all = std::mem::take(&mut arenas[Arena::Statistics as usize]);
             let Place::Arena { offset, .. } = plan.places[step.inputs[1].0] else { panic!("statistics are state") };
             let len = plan.shape(step.inputs[1]).len();
-            norm::track(
+            normalization::track(
                 &mut all[offset..offset + len],
                 elements(plan, slots, arenas, step.inputs[0]),
                 momentum,
@@ -79,13 +79,13 @@ pub(super) fn effect<T: Real>(
         }
         Op::Update { rule, clip } => {
             let norm = clip.and(step.inputs.last()).map(|&t| elements(plan, slots, arenas, t)[0]);
-            let Some(factor) = update::factor(clip, norm, clock) else { return };
+            let Some(factor) = optimizer::factor(clip, norm, clock) else { return };
             let [parameters, gradients, first, second, ..] = arenas;
-            update::update(rule, update::Arenas { parameters, gradients, first, second }, factor, clock);
+            optimizer::update(rule, optimizer::Arenas { parameters, gradients, first, second }, factor, clock);
         }
         Op::Average { decay } => {
             let [parameters, _, _, _, average, _] = arenas;
-            update::average(average, parameters, decay, clock);
+            optimizer::average(average, parameters, decay, clock);
         }
         _ => unreachable!("{:?} has an output", step.op),
     }
@@ -107,12 +107,12 @@ fn geometry(plan: &Plan, step: &Step) -> Option<Geometry> {
 pub(super) fn memory(plan: &Plan, step: &Step) -> (usize, usize) {
     let columns = |i: usize| plan.shape(step.inputs[i]).columns();
     match (step.op, geometry(plan, step)) {
-        (Op::Conv2d(_), Some(g)) => (g.lane(), convolution::forward_shared(&g)),
-        (Op::Conv2dInputGrad { .. }, Some(g)) => (convolution::input_grad_lane(&g), convolution::input_grad_shared(&g)),
-        (Op::Conv2dWeightGrad(_), Some(g)) => (g.lane(), convolution::weight_grad_shared(&g)),
+        (Op::Conv2d(_), Some(g)) => (g.lane(), conv::forward_shared(&g)),
+        (Op::Conv2dInputGrad { .. }, Some(g)) => (conv::input_grad_lane(&g), conv::input_grad_shared(&g)),
+        (Op::Conv2dWeightGrad(_), Some(g)) => (g.lane(), conv::weight_grad_shared(&g)),
         (Op::ColumnSum | Op::ColumnDot | Op::PreluSlopeGrad, _) => (0, PARTS * columns(0)),
         (Op::Normalize { .. } | Op::NormalizeGrad { .. } | Op::TrackStatistics { .. }, _) => {
-            (0, norm::shared(columns(0)))
+            (0, normalization::shared(columns(0)))
         }
         _ => (0, 0),
     }
@@ -128,17 +128,17 @@ pub(super) fn compute<T: Real>(cx: &Context<T>, step: &Step, out: &mut [T], shar
     let target = || step.inputs.get(1).map_or(&[][..], |&t| cx.get(t));
     match step.op {
         Op::MatMul { ta, tb } => {
-            dense::matmul(out, output, (x(0), shape(0), ta), (x(1), tb), &cx.finish(&step.epilogue));
+            matmul::matmul(out, output, (x(0), shape(0), ta), (x(1), tb), &cx.finish(&step.epilogue));
         }
         Op::Conv2d(_) => {
-            convolution::forward(out, x(0), x(1), convolution(), &cx.finish(&step.epilogue), cx.lanes, shared);
+            conv::forward(out, x(0), x(1), convolution(), &cx.finish(&step.epilogue), cx.lanes, shared);
         }
         Op::Conv2dInputGrad { .. } => {
-            convolution::input_grad(out, x(0), x(1), convolution(), &cx.finish(&step.epilogue), cx.lanes, shared);
+            conv::input_grad(out, x(0), x(1), convolution(), &cx.finish(&step.epilogue), cx.lanes, shared);
         }
-        Op::Conv2dWeightGrad(_) => convolution::weight_grad(out, x(0), x(1), convolution(), cx.lanes, shared),
+        Op::Conv2dWeightGrad(_) => conv::weight_grad(out, x(0), x(1), convolution(), cx.lanes, shared),
         Op::BiasAdd => parallel::by_column(out, x(0), x(1), |x, b| x + b),
-        Op::ColumnSum => dense::fold_columns(out, x(0), x(0), shared, |a, _| a),
+        Op::ColumnSum => reduction::fold_columns(out, x(0), x(0), shared, |a, _| a),
         Op::Activate(f) => activate(out, x(0), f),
         Op::ActivateGrad(f) => activate_grad(out, x(0), x(1), f),
         Op::Prelu => parallel::by_column(out, x(0), x(1), leaky),
@@ -154,10 +154,10 @@ pub(super) fn compute<T: Real>(cx: &Context<T>, step: &Step, out: &mut [T], shar
             });
         }
         Op::PreluSlopeGrad => {
-            dense::fold_columns(out, x(0), x(1), shared, |d, x| if x > T::ZERO { T::ZERO } else { d * x });
+            reduction::fold_columns(out, x(0), x(1), shared, |d, x| if x > T::ZERO { T::ZERO } else { d * x });
         }
-        Op::Softmax { log } => dense::softmax(out, x(0), columns, log),
-        Op::SoftmaxGrad { log } => dense::softmax_grad(out, x(0), x(1), columns, log),
+        Op::Softmax { log } => softmax::softmax(out, x(0), columns, log),
+        Op::SoftmaxGrad { log } => softmax::softmax_grad(out, x(0), x(1), columns, log),
         Op::Add => parallel::zip(out, x(0), x(1), |a, b| a + b),
         Op::Scale(factor) => {
             let factor = T::constant(factor);
@@ -168,38 +168,38 @@ pub(super) fn compute<T: Real>(cx: &Context<T>, step: &Step, out: &mut [T], shar
             block.chunks_exact_mut(columns).for_each(|row| row.copy_from_slice(x(0)));
         }),
         Op::ColumnScale => parallel::by_column(out, x(0), x(1), |x, s| x * s),
-        Op::ColumnDot => dense::fold_columns(out, x(0), x(1), shared, |a, b| a * b),
-        Op::DepthToSpace(r) => image::depth_to_space(out, x(0), output, r),
-        Op::SpaceToDepth(r) => image::space_to_depth(out, x(0), shape(0), r),
-        Op::Resize { mode, scale } => image::resize(out, x(0), shape(0), mode, scale),
-        Op::ResizeGrad { mode, scale } => image::resize_grad(out, x(0), output, mode, scale),
-        Op::Pool { kind, kernel, stride } => image::pool(out, x(0), (shape(0), output), kind, kernel, stride),
+        Op::ColumnDot => reduction::fold_columns(out, x(0), x(1), shared, |a, b| a * b),
+        Op::DepthToSpace(r) => spatial::depth_to_space(out, x(0), output, r),
+        Op::SpaceToDepth(r) => spatial::space_to_depth(out, x(0), shape(0), r),
+        Op::Resize { mode, scale } => spatial::resize(out, x(0), shape(0), mode, scale),
+        Op::ResizeGrad { mode, scale } => spatial::resize_grad(out, x(0), output, mode, scale),
+        Op::Pool { kind, kernel, stride } => spatial::pool(out, x(0), (shape(0), output), kind, kernel, stride),
         Op::PoolGrad { kind, kernel, stride } => {
-            image::pool_grad(out, x(0), x(1), (output, shape(0)), kind, kernel, stride);
+            spatial::pool_grad(out, x(0), x(1), (output, shape(0)), kind, kernel, stride);
         }
-        Op::Concat => image::concat(out, (x(0), shape(0).columns()), (x(1), shape(1).columns())),
-        Op::Slice { start, len } => image::slice(out, x(0), shape(0).columns(), start, len),
-        Op::Pad { start, columns } => image::pad(out, x(0), shape(0).columns(), start, columns),
-        Op::Dropout { rate, stream } => sample::dropout(out, x(0), rate, stream, &cx.clock),
-        Op::Normalize { axis, epsilon } => norm::normalize(out, x(0), columns, axis, epsilon, shared),
+        Op::Concat => shape::concat(out, (x(0), shape(0).columns()), (x(1), shape(1).columns())),
+        Op::Slice { start, len } => shape::slice(out, x(0), shape(0).columns(), start, len),
+        Op::Pad { start, columns } => shape::pad(out, x(0), shape(0).columns(), start, columns),
+        Op::Dropout { rate, stream } => sampling::dropout(out, x(0), rate, stream, &cx.clock),
+        Op::Normalize { axis, epsilon } => normalization::normalize(out, x(0), columns, axis, epsilon, shared),
         Op::NormalizeGrad { axis, epsilon } => {
-            norm::normalize_grad(out, x(0), x(1), columns, axis, epsilon, shared);
+            normalization::normalize_grad(out, x(0), x(1), columns, axis, epsilon, shared);
         }
-        Op::Standardize { epsilon } => norm::standardize(out, x(0), x(1), epsilon),
+        Op::Standardize { epsilon } => normalization::standardize(out, x(0), x(1), epsilon),
         Op::Loss(f) => out[0] = loss::value(f, x(0), target(), shape(0).columns(), &mut [0.0; PARTS]),
         Op::LossGrad(f) => loss::gradient(f, out, x(0), target(), columns, cx.clock.loss_scale),
         Op::GradientNorm => {
             let gradients = &cx.arenas[Arena::Gradients as usize];
-            out[0] = update::norm(gradients, &cx.plan.layout.parameters, &cx.clock);
+            out[0] = optimizer::norm(gradients, &cx.plan.layout.parameters, &cx.clock);
         }
         Op::SampleRows { first, .. } => {
             // A table of one column is drawn as a vector; either way a row is what follows the first extent.
             let row = out.len() / output.extents()[0];
-            sample::rows(out, cx.stores, cx.store(step.inputs[0]), (row, first), &cx.clock);
+            sampling::rows(out, cx.stores, cx.store(step.inputs[0]), (row, first), &cx.clock);
         }
         Op::SamplePatches { patch, scale, high, first, .. } => {
             let how = Patches { store: cx.store(step.inputs[0]), patch, scale, high, first };
-            sample::patches(out, cx.stores, output, how, &cx.clock);
+            sampling::patches(out, cx.stores, output, how, &cx.clock);
         }
         Op::TrackStatistics { .. } | Op::Update { .. } | Op::Average { .. } | Op::Reshape => {
             unreachable!("{:?} computes nothing", step.op)

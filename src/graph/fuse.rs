@@ -3,11 +3,15 @@
 //! The derivative of an activation is fused where its gradient is *made* (the epilogue of the layer behind it), not
 //! where it is used: three kernels use it, and would each compute it again.
 
-use super::{Activation, Epilogue, Graph, Home, Node, Op, Step, TensorId};
+use super::{Epilogue, Fusion, Graph, Home, Node, Op, Stage, Step, TensorId};
 
 /// One step per node.
 pub(super) fn unfused(graph: &Graph) -> Vec<Step> {
-    graph.nodes.iter().filter(|n| n.op != Op::Reshape).map(step).collect()
+    graph.nodes.iter().filter(|n| is_step(n)).map(step).collect()
+}
+
+fn is_step(node: &Node) -> bool {
+    node.op.traits().fusion != Fusion::View
 }
 
 fn step(node: &Node) -> Step {
@@ -35,11 +39,11 @@ pub(super) fn fuse(graph: &Graph) -> Vec<Step> {
     let mut gone = vec![false; graph.nodes.len()];
     let mut fused: Vec<Option<Step>> = vec![None; graph.nodes.len()];
     for (i, head) in graph.nodes.iter().enumerate() {
-        if !matches!(head.op, Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. }) {
+        if head.op.traits().fusion != Fusion::Head {
             continue;
         }
         let mut step = step(head);
-        let (mut last, mut stage) = (i, 0);
+        let (mut last, mut stage) = (i, None);
         while let Some(output) = step.output {
             let private = uses[output.0] == 1 && graph.tensors[output.0].home == Home::Value;
             let Some(next) = consumer[output.0].filter(|_| private) else { break };
@@ -48,43 +52,35 @@ pub(super) fn fuse(graph: &Graph) -> Vec<Step> {
             }
             let Some(reached) = extend(&mut step.epilogue, stage, &graph.nodes[next], output) else { break };
             gone[last] = true;
-            stage = reached;
+            stage = Some(reached);
             last = next;
             step.output = graph.nodes[next].output;
         }
         fused[last] = Some(step);
     }
     let nodes = graph.nodes.iter().enumerate();
-    nodes
-        .filter(|&(i, n)| n.op != Op::Reshape && !gone[i])
-        .map(|(i, n)| fused[i].take().unwrap_or_else(|| step(n)))
-        .collect()
+    nodes.filter(|&(i, n)| is_step(n) && !gone[i]).map(|(i, n)| fused[i].take().unwrap_or_else(|| step(n))).collect()
 }
 
 /// Adds `node`, which alone consumes `result`, to the epilogue if it comes later in the epilogue's fixed order.
-fn extend(epilogue: &mut Epilogue, stage: u8, node: &Node, result: TensorId) -> Option<u8> {
-    let first = node.inputs.first() == Some(&result);
-    let reached = match node.op {
-        Op::BiasAdd if first => 1,
-        Op::Activate(_) if first => 2,
-        Op::Prelu if first => 2,
-        Op::Add => 3,
-        Op::ActivateGrad(_) if first => 4,
-        _ => return None,
-    };
-    if reached <= stage {
+fn extend(epilogue: &mut Epilogue, last: Option<Stage>, node: &Node, result: TensorId) -> Option<Stage> {
+    let Fusion::Epilogue(stage) = node.op.traits().fusion else { return None };
+    let (one, other) = (node.inputs[0], node.inputs.get(1).copied());
+    let first = one == result;
+    if last.is_some_and(|last| stage <= last) || (!first && stage != Stage::Residual) {
         return None;
     }
-    match node.op {
-        Op::BiasAdd => epilogue.bias = Some(node.inputs[1]),
-        Op::Activate(f) => epilogue.activation = f,
-        Op::Prelu => {
-            epilogue.activation = Activation::Identity;
-            epilogue.slopes = Some(node.inputs[1]);
+    match stage {
+        Stage::Bias => epilogue.bias = other,
+        Stage::Residual => epilogue.residual = if first { other } else { Some(one) },
+        Stage::Activation => match node.op {
+            Op::Activate(f) => epilogue.activation = f,
+            _ => epilogue.slopes = other,
+        },
+        Stage::Derivative => {
+            let Op::ActivateGrad(f) = node.op else { return None };
+            epilogue.derivative = other.map(|saved| (f, saved));
         }
-        Op::Add => epilogue.residual = Some(if first { node.inputs[1] } else { node.inputs[0] }),
-        Op::ActivateGrad(f) => epilogue.derivative = Some((f, node.inputs[1])),
-        _ => unreachable!("filtered above"),
     }
-    Some(reached)
+    Some(stage)
 }

@@ -3,7 +3,6 @@
 //! `Graph` (build) -> `differentiate` and `optimize` append to the same graph -> `Plan` lowers it once.
 
 mod adjoint;
-mod attributes;
 mod build;
 mod differentiate;
 mod fuse;
@@ -14,6 +13,7 @@ mod plan;
 mod shape;
 mod shapes;
 mod slots;
+mod table;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -24,3 +24,4 @@ pub use op::{Activation, Axis, Interpolation, Loss, Op, Pooling, Update, Window}
 pub use optimize::optimize;
 pub use plan::{Clock, Epilogue, Layout, Options, Place, Plan, Segment, Step, Term};
 pub use shape::Shape;
+pub(crate) use table::{Fusion, Stage};

@@ -116,6 +116,14 @@ pub enum Loss {
 }
 
 impl Loss {
+    /// How many operands it has: what is judged and, for most, a target.
+    pub fn operands(self) -> usize {
+        match self {
+            Loss::Mean => 1,
+            _ => 2,
+        }
+    }
+
     /// Number the kernels know it by, and its parameter.
     pub fn code(self) -> (u32, f32) {
         match self {
@@ -210,8 +218,46 @@ impl Update {
 }
 
 /// An operator. Operands are listed in order; each has one output unless it says otherwise.
+///
+/// The families have the same names everywhere: here, in `cpu/`, `shaders/`, `gpu/lower/` and `verify/cases/`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
+    // elementwise
+    /// `x [rows, columns] + b [columns]`
+    BiasAdd,
+    /// `a + b`, equal shapes.
+    Add,
+    /// `factor x`
+    Scale(f32),
+    /// `a * b` elementwise, equal shapes.
+    Multiply,
+    /// `x [rows, columns]` times `s [columns]`.
+    ColumnScale,
+    /// `v [columns]` -> `[rows, columns]`, the same in every row: the adjoint of [`Op::ColumnSum`].
+    Broadcast {
+        /// Rows of the result.
+        rows: usize,
+    },
+    /// Keeps a value with probability `1 - rate`, scaled by its inverse; its own adjoint. The mask is a function of the
+    /// seed, the step, the stream and the element.
+    Dropout {
+        /// Probability of zero.
+        rate: f32,
+        /// Tells dropout layers of one network apart.
+        stream: u32,
+    },
+
+    // activation
+    /// `f(x)`
+    Activate(Activation),
+    /// `dy f'`, operands `dy` and the output (or input, see [`Activation::derivative_from_output`]).
+    ActivateGrad(Activation),
+    /// `x [rows, columns]`, slopes `[columns]`: `x` where `x > 0`, else `slope x` (He et al. 2015).
+    Prelu,
+    /// `dy`, `x`, slopes -> gradient in `x`.
+    PreluGrad,
+
+    // matmul
     /// `A B` for `[m, k]` and `[k, n]`; a flag says that the operand is stored transposed.
     MatMul {
         /// `A` is stored `[k, m]`.
@@ -219,6 +265,8 @@ pub enum Op {
         /// `B` is stored `[n, k]`.
         tb: bool,
     },
+
+    // conv
     /// `x [n, h, w, ci]`, `w [k, k, ci, co]` -> `[n, h', w', co]`, cross-correlation as in PyTorch.
     Conv2d(Window),
     /// Adjoint of [`Op::Conv2d`] in `x`: `dy`, `w` -> `[n, h, w, ci]`. Also the transposed convolution itself.
@@ -230,20 +278,36 @@ pub enum Op {
     },
     /// Adjoint of [`Op::Conv2d`] in `w`: `x`, `dy` -> `[k, k, ci, co]`.
     Conv2dWeightGrad(Window),
-    /// `x [rows, columns] + b [columns]`
-    BiasAdd,
-    /// `x [rows, columns]` -> sums over rows, `[columns]`: the adjoint of adding a bias.
-    ColumnSum,
-    /// `f(x)`
-    Activate(Activation),
-    /// `dy f'`, operands `dy` and the output (or input, see [`Activation::derivative_from_output`]).
-    ActivateGrad(Activation),
-    /// `x [rows, columns]`, slopes `[columns]`: `x` where `x > 0`, else `slope x` (He et al. 2015).
-    Prelu,
-    /// `dy`, `x`, slopes -> gradient in `x`.
-    PreluGrad,
-    /// `dy`, `x` -> gradient in the slopes, `[columns]`.
-    PreluSlopeGrad,
+
+    // normalization
+    /// Zero mean and unit variance along an axis.
+    Normalize {
+        /// Over what.
+        axis: Axis,
+        /// Added to the variance.
+        epsilon: f32,
+    },
+    /// `dy`, `x` -> gradient in the input of [`Op::Normalize`].
+    NormalizeGrad {
+        /// As in the forward operator.
+        axis: Axis,
+        /// As in the forward operator.
+        epsilon: f32,
+    },
+    /// `x`, statistics `[2, columns]` (mean, variance) -> `(x - mean) / sqrt(variance + epsilon)`: batch normalisation
+    /// when not training.
+    Standardize {
+        /// Added to the variance.
+        epsilon: f32,
+    },
+    /// `x`, statistics `[2, columns]`: moves the statistics towards those of the batch (unbiased variance) by `momentum`.
+    /// No output.
+    TrackStatistics {
+        /// Share of the new value.
+        momentum: f32,
+    },
+
+    // softmax
     /// Softmax over the columns of each row, or its logarithm.
     Softmax {
         /// Yields the logarithm.
@@ -254,21 +318,16 @@ pub enum Op {
         /// As in the forward operator.
         log: bool,
     },
-    /// `a + b`, equal shapes.
-    Add,
-    /// `factor x`
-    Scale(f32),
-    /// `a * b` elementwise, equal shapes.
-    Multiply,
-    /// `x [rows, columns]` times `s [columns]`.
-    ColumnScale,
+
+    // reduction
+    /// `x [rows, columns]` -> sums over rows, `[columns]`: the adjoint of adding a bias.
+    ColumnSum,
     /// `dy`, `x` -> sums over rows of their product, `[columns]`: the adjoint of [`Op::ColumnScale`] in `s`.
     ColumnDot,
-    /// `v [columns]` -> `[rows, columns]`, the same in every row: the adjoint of [`Op::ColumnSum`].
-    Broadcast {
-        /// Rows of the result.
-        rows: usize,
-    },
+    /// `dy`, `x` -> gradient in the slopes, `[columns]`.
+    PreluSlopeGrad,
+
+    // spatial
     /// Pixel shuffle (Shi et al. 2016): `[n, h, w, c r^2]` -> `[n, h r, w r, c]`; channel `c r^2 + i r + j` becomes the
     /// pixel `(i, j)` of its cell.
     DepthToSpace(usize),
@@ -306,6 +365,8 @@ pub enum Op {
         /// As in the forward operator.
         stride: usize,
     },
+
+    // shape
     /// Columns of `a`, then columns of `b`.
     Concat,
     /// Columns `start .. start + len`.
@@ -322,44 +383,16 @@ pub enum Op {
         /// Columns of the result.
         columns: usize,
     },
-    /// Keeps a value with probability `1 - rate`, scaled by its inverse; its own adjoint. The mask is a function of the
-    /// seed, the step, the stream and the element.
-    Dropout {
-        /// Probability of zero.
-        rate: f32,
-        /// Tells dropout layers of one network apart.
-        stream: u32,
-    },
-    /// Zero mean and unit variance along an axis.
-    Normalize {
-        /// Over what.
-        axis: Axis,
-        /// Added to the variance.
-        epsilon: f32,
-    },
-    /// `dy`, `x` -> gradient in the input of [`Op::Normalize`].
-    NormalizeGrad {
-        /// As in the forward operator.
-        axis: Axis,
-        /// As in the forward operator.
-        epsilon: f32,
-    },
-    /// `x`, statistics `[2, columns]` (mean, variance) -> `(x - mean) / sqrt(variance + epsilon)`: batch normalisation
-    /// when not training.
-    Standardize {
-        /// Added to the variance.
-        epsilon: f32,
-    },
-    /// `x`, statistics `[2, columns]`: moves the statistics towards those of the batch (unbiased variance) by `momentum`.
-    /// No output.
-    TrackStatistics {
-        /// Share of the new value.
-        momentum: f32,
-    },
+    /// The same values under another shape.
+    Reshape,
+
+    // loss
     /// `x`, `t` (`x` alone for [`Loss::Mean`]) -> `[1]`
     Loss(Loss),
     /// The operands of [`Op::Loss`] -> derivative of the loss in `x`, times the clock's loss scale.
     LossGrad(Loss),
+
+    // optimizer
     /// All gradients -> `[1]`, their global Euclidean norm after unscaling by the clock's loss scale.
     GradientNorm,
     /// All gradients (and the norm, when it clips): moves every parameter. No output.
@@ -375,6 +408,8 @@ pub enum Op {
         /// Share that is kept in the long run.
         decay: f32,
     },
+
+    // sampling
     /// A batch of rows from a resident table: `store` -> `[batch, columns]` (or `[batch]`).
     SampleRows {
         /// Rows to draw.
@@ -395,13 +430,4 @@ pub enum Op {
         /// Patches that the step draws before them.
         first: usize,
     },
-    /// The same values under another shape.
-    Reshape,
-}
-
-impl Op {
-    /// Whether it sums products of two operands: a matrix product, or a convolution in one of its three directions.
-    pub fn is_contraction(&self) -> bool {
-        matches!(self, Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. } | Op::Conv2dWeightGrad(_))
-    }
 }

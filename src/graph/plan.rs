@@ -228,14 +228,7 @@ impl Plan {
                 Home::State(arena, _) => Some(arena),
                 _ => None,
             });
-            let moved: &[Arena] = match step.op {
-                Op::Update { rule, .. } => {
-                    &[Arena::Parameters, Arena::Gradients, Arena::First, Arena::Second][..2 + rule.moments()]
-                }
-                Op::Average { .. } => &[Arena::Parameters, Arena::Average],
-                _ => &[],
-            };
-            arenas.extend(states.chain(moved.iter().copied()));
+            arenas.extend(states.chain(step.op.traits().arenas.iter().copied()));
         }
         arenas.sort();
         arenas.dedup();
@@ -317,7 +310,7 @@ impl Plan {
 
     /// Whether a run moves the parameters or their average.
     pub fn moves_parameters(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.op, Op::Update { .. } | Op::Average { .. }))
+        self.steps.iter().any(|step| step.op.traits().arenas.contains(&Arena::Parameters))
     }
 
     /// Bytes of the slots: what activations and gradients on the way need.

@@ -4,8 +4,10 @@ use super::{Loss, Op, Shape};
 
 /// The output's shape (none for operators that only move state), or what does not fit.
 pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, String> {
-    op.check()?;
-    arity(op, inputs.len())?;
+    let traits = op.traits();
+    traits.attributes?;
+    let (least, given) = (traits.operands.start(), inputs.len());
+    fits(traits.operands.contains(&given), || format!("takes {least} operands, not {given}"))?;
     let shape = match op {
         Op::MatMul { ta, tb } => {
             let (a, b) = (matrix(inputs[0])?, matrix(inputs[1])?);
@@ -135,55 +137,6 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
         Op::Reshape => return Err("a reshape states its own shape".into()),
     };
     Ok(Some(shape))
-}
-
-/// Checks the number of operands.
-fn arity(op: Op, given: usize) -> Result<(), String> {
-    let wanted = match op {
-        Op::Average { .. } => 0..=0,
-        Op::ColumnSum
-        | Op::Activate(_)
-        | Op::Softmax { .. }
-        | Op::Scale(_)
-        | Op::DepthToSpace(_)
-        | Op::SpaceToDepth(_)
-        | Op::Resize { .. }
-        | Op::ResizeGrad { .. }
-        | Op::Pool { .. }
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Dropout { .. }
-        | Op::Normalize { .. }
-        | Op::Broadcast { .. }
-        | Op::Loss(Loss::Mean)
-        | Op::LossGrad(Loss::Mean)
-        | Op::SampleRows { .. }
-        | Op::Reshape => 1..=1,
-        Op::MatMul { .. }
-        | Op::Conv2d(_)
-        | Op::Conv2dInputGrad { .. }
-        | Op::Conv2dWeightGrad(_)
-        | Op::BiasAdd
-        | Op::ActivateGrad(_)
-        | Op::Prelu
-        | Op::PreluSlopeGrad
-        | Op::SoftmaxGrad { .. }
-        | Op::Add
-        | Op::ColumnScale
-        | Op::Multiply
-        | Op::ColumnDot
-        | Op::PoolGrad { .. }
-        | Op::Concat
-        | Op::NormalizeGrad { .. }
-        | Op::Standardize { .. }
-        | Op::TrackStatistics { .. }
-        | Op::Loss(_)
-        | Op::LossGrad(_)
-        | Op::SamplePatches { .. } => 2..=2,
-        Op::PreluGrad => 3..=3,
-        Op::GradientNorm | Op::Update { .. } => 1..=usize::MAX,
-    };
-    fits(wanted.contains(&given), || format!("takes {} operands, not {given}", wanted.start()))
 }
 
 fn fits(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {

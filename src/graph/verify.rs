@@ -1,6 +1,6 @@
 //! Checks a plan against the rules that executors rely on.
 
-use super::{Arena, Home, Op, Place, Plan, Step, TensorId};
+use super::{Arena, Fusion, Home, Place, Plan, Step, TensorId};
 use crate::{Error, Result};
 
 /// Rules: every operand is there when it is read; no step reads a slot that it writes; every state segment is written at
@@ -17,7 +17,7 @@ pub(super) fn verify(plan: &Plan) -> Result<()> {
     }
     let mut written: Vec<Place> = Vec::new();
     for step in &plan.steps {
-        let can_fuse = matches!(step.op, Op::MatMul { .. } | Op::Conv2d(_) | Op::Conv2dInputGrad { .. });
+        let can_fuse = step.op.traits().fusion == Fusion::Head;
         if step.epilogue.operands().next().is_some() && !can_fuse {
             return fail(step, "an epilogue on an operator that has none".into());
         }

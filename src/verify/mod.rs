@@ -18,7 +18,7 @@ use crate::gpu::{self, Gpu, GpuOptions};
 use crate::graph::{Layout, Options};
 use crate::{Error, Result};
 use case::Case;
-use cases::{OPERATORS, Operator, name};
+use cases::{OPERATORS, Operator};
 pub use known::known_answers;
 use noise::Noise;
 
@@ -160,7 +160,7 @@ impl Bench<'_> {
         for round in 0..effort.rounds {
             let mut noise = Noise::new(effort.seed.wrapping_mul(1_000_003).wrapping_add(round << 32 | stream));
             for case in make(&mut noise) {
-                if !case.graph.nodes.iter().any(|node| name(&node.op) == operator) {
+                if !case.graph.nodes.iter().any(|node| node.op.name() == operator) {
                     row.fail("a case without the operator itself");
                 }
                 let layout = case.plan(Options::default()).map(|plan| plan.layout);

@@ -105,7 +105,7 @@ pub(in crate::gpu) fn lower_backward(
     let first = quads(width + usize::from(sums.is_some()), outputs);
     let count = first + quads(rows, width);
     let params = [("rows", rows), ("inputs", width), ("outputs", outputs), ("weights", first), ("count", count)];
-    Some(launch("linear_backward", class, [sums.is_some(), vb], exit.constants, bindings, &params))
+    Some(launch("matmul_backward", class, [sums.is_some(), vb], exit.constants, bindings, &params))
 }
 
 /// A launch of as many invocations as the last of `params` says, `count`.

@@ -1,7 +1,6 @@
 //! `elementwise.wgsl`: one value from the values at the same place.
 
 use super::{Launch, Lowering, One};
-use crate::graph::Activation;
 
 impl Lowering<'_> {
     /// A launch of `elementwise::entry` over all elements, four to an invocation.
@@ -20,17 +19,6 @@ impl Lowering<'_> {
         let (len, columns) = (self.made().len(), self.made().columns());
         let launch = Launch::new("elementwise", "broadcast").tensor("v", self.input(0)).tensor("y", self.output());
         vec![launch.size("count", len).size("columns", columns).over(len.div_ceil(4), 256)]
-    }
-
-    pub(super) fn activate(&self, activation: Activation) -> Vec<Launch> {
-        let (code, slope) = activation.code();
-        self.map("activate_all").map(|l| l.constant("CODE", code).float("slope", slope))
-    }
-
-    pub(super) fn activate_grad(&self, activation: Activation) -> Vec<Launch> {
-        let (code, slope) = activation.code();
-        let launch = |l: Launch| l.tensor("b", self.input(1)).constant("CODE", code).float("slope", slope);
-        self.map("activate_grad").map(launch)
     }
 
     pub(super) fn dropout(&self, rate: f32, stream: u32) -> Vec<Launch> {

@@ -1,16 +1,22 @@
 //! From a step to the dispatches that run it: which kernel, over what, how many workgroups.
 
+mod activation;
 mod elementwise;
-mod image;
-mod join;
-mod reduce;
-mod state;
+mod loss;
+mod merge;
+mod normalization;
+mod optimizer;
+mod reduction;
+mod sampling;
+mod shape;
+mod softmax;
+mod spatial;
 
 use super::contraction::{self, Class, Tile};
 use super::launch::{Launch, Operand};
 use crate::graph::{Op, Plan, Shape, Step, TensorId};
 
-pub(super) use join::{Lowered, all};
+pub(super) use merge::{Lowered, all};
 
 /// A step in its plan, and the device it is lowered for.
 struct Lowering<'a> {

@@ -121,13 +121,13 @@ fn a_kernel_that_writes_nothing_is_found() {
 #[test]
 fn a_kernel_that_writes_nan_is_found() {
     let (right, wrong) = ("params.factor * sum + params.offset;", "sqrt(-1.0 - sum * sum);");
-    assert_found(with_fault(&["column sum", "scale"], "reduce", right, wrong), &["column sum"], "NaN");
+    assert_found(with_fault(&["column sum", "scale"], "reduction", right, wrong), &["column sum"], "NaN");
 }
 
 #[test]
 fn a_kernel_that_leaves_out_the_last_row_is_found() {
     let (right, wrong) = ("begin + params.block, params.rows)", "begin + params.block, params.rows - 1u)");
-    assert_found(with_fault(&["column sum"], "reduce", right, wrong), &["column sum"], "element");
+    assert_found(with_fault(&["column sum"], "reduction", right, wrong), &["column sum"], "element");
 }
 
 #[test]

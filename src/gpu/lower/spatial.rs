@@ -1,15 +1,15 @@
-//! What moves pixels: shuffles, resizing, pooling, columns.
+//! `spatial.wgsl`: pixel shuffles, resizing, pooling.
 
 use super::{Launch, Lowering};
 use crate::graph::{Interpolation, Pooling, Shape};
 
 impl Lowering<'_> {
-    /// A launch of `image::entry` with an invocation per output element; `low` and `high` are the small and the large
+    /// A launch of `spatial::entry` with an invocation per output element; `low` and `high` are the small and the large
     /// image of the pair.
     fn pixels(&self, entry: &'static str, low: Shape, high: Shape) -> Launch {
         let (low, high) = (low.extents(), high.extents());
         let (shape, made) = (self.shape(0), self.made());
-        Launch::new("image", entry)
+        Launch::new("spatial", entry)
             .tensor("a", self.input(0))
             .tensor("y", self.output())
             .size("count", made.len())
@@ -56,29 +56,6 @@ impl Lowering<'_> {
             Pooling::Average => self.pixels("average_pool_grad", low, high),
         };
         vec![window(launch, kind, kernel, stride)]
-    }
-
-    pub(super) fn concat(&self) -> Vec<Launch> {
-        let launch = self.column_copy("concat", 0, 0).tensor("b", self.input(1));
-        vec![launch.size("columns_b", self.shape(1).columns())]
-    }
-
-    /// Column `c` of the result is column `c + from - to` of the operand, zero where it has none.
-    pub(super) fn columns(&self, from: usize, to: usize) -> Vec<Launch> {
-        vec![self.column_copy("columns", from, to)]
-    }
-
-    fn column_copy(&self, entry: &'static str, from: usize, to: usize) -> Launch {
-        let made = self.made();
-        Launch::new("join", entry)
-            .tensor("a", self.input(0))
-            .tensor("y", self.output())
-            .size("count", made.len())
-            .size("columns", made.columns())
-            .size("columns_a", self.shape(0).columns())
-            .size("start", from)
-            .size("at", to)
-            .over(made.len(), 256)
     }
 }
 

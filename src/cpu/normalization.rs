@@ -1,8 +1,8 @@
 //! Zero mean and unit variance, over rows or columns, and running statistics.
 
-use super::dense::fold_columns;
 use super::parallel::{self, partial_sums};
 use super::real::{Real, decimal};
+use super::reduction::fold_columns;
 use crate::graph::Axis;
 
 /// Elements of shared working memory that any function here needs for `columns` columns.

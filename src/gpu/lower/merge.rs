@@ -131,8 +131,8 @@ mod tests {
             let lowered = all(&plan, class, &Shapes::none(&plan), 1 << 20);
             let names = lowered.iter().flat_map(|l| &l.launches).map(|l| l.shader).collect::<Vec<_>>();
             let product = "matmul_small";
-            let mut want = vec!["sample", product, product, product, "loss"];
-            want.extend(["linear_backward", "linear_backward", product, "update"]);
+            let mut want = vec!["sampling", product, product, product, "loss"];
+            want.extend(["matmul_backward", "matmul_backward", product, "optimizer"]);
             assert_eq!(names, want, "{class:?}, loss kept: {keep_loss}");
             let steps: Vec<usize> = lowered.iter().flat_map(|l| l.steps.clone()).collect();
             assert_eq!(steps, (0..plan.steps.len()).collect::<Vec<_>>(), "every step once, in order");

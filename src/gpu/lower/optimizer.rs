@@ -1,7 +1,7 @@
-//! What moves state and what draws batches.
+//! `optimizer.wgsl` and `optimizer_norm.wgsl`: what moves the parameters.
 
 use super::{Launch, Lowering, Operand, scratch};
-use crate::graph::{Arena, Home, Store, TensorId, Update};
+use crate::graph::{Arena, TensorId, Update};
 
 /// The decimal number that a person wrote: of 0.999 as f32, `1 - beta` has an error of 1e-5 of its value.
 fn decimal(x: f32) -> f64 {
@@ -27,7 +27,7 @@ impl Lowering<'_> {
         let mut first = 0;
         for (&(offset, elements), &count) in parts.iter().zip(&groups) {
             let fours = elements / 4;
-            let launch = Launch::new("norm", "squares")
+            let launch = Launch::new("optimizer_norm", "squares")
                 .bind("g", Operand::Part { arena: Arena::Gradients, offset, elements })
                 .bind("sums", scratch(0, total))
                 .size("fours", fours)
@@ -37,7 +37,7 @@ impl Lowering<'_> {
             first += count;
             all.push(launch);
         }
-        let last = Launch::new("norm", "root").bind("sums", scratch(0, total)).tensor("y", self.output());
+        let last = Launch::new("optimizer_norm", "root").bind("sums", scratch(0, total)).tensor("y", self.output());
         all.push(last.size("parts", total));
         all
     }
@@ -57,7 +57,7 @@ impl Lowering<'_> {
             Update::RmsProp { .. } => "rmsprop",
             Update::Adam { .. } => "adam",
         };
-        let mut launch = Launch::new("update", entry)
+        let mut launch = Launch::new("optimizer", entry)
             .constant("CLIP", u32::from(clip.is_some()))
             .bind("g", part(Arena::Gradients))
             .bind("p", part(Arena::Parameters))
@@ -94,7 +94,7 @@ impl Lowering<'_> {
     pub(super) fn average(&self, decay: f32) -> Vec<Launch> {
         let rest = (1.0 - decimal(decay)) as f32;
         let part = |(offset, elements): (usize, usize)| {
-            Launch::new("update", "average")
+            Launch::new("optimizer", "average")
                 .bind("g", Operand::Part { arena: Arena::Parameters, offset, elements })
                 .bind("m", Operand::Part { arena: Arena::Average, offset, elements })
                 .size("fours", elements / 4)
@@ -103,38 +103,5 @@ impl Lowering<'_> {
                 .over(elements / 4, 256)
         };
         self.parts(Arena::Parameters).into_iter().map(part).collect()
-    }
-
-    /// Whether the table that is drawn from holds bytes.
-    pub(super) fn bytes(&self) -> bool {
-        let home = self.plan.tensors[self.input(0).0].home;
-        matches!(home, Home::Dataset(Store::FeatureBytes | Store::Low | Store::High))
-    }
-
-    pub(super) fn sample_rows(&self, batch: usize, first: usize) -> Vec<Launch> {
-        let columns = self.made().len() / batch;
-        let narrow = columns <= 8;
-        let launch = Launch::new("sample", if narrow { "narrow_rows" } else { "rows" })
-            .constant("BYTES", u32::from(self.bytes()))
-            .tensor("words", self.input(0))
-            .tensor("y", self.output())
-            .size("columns", columns)
-            .size("first", first)
-            .size("batch", batch);
-        vec![launch.over(batch, if narrow { 64 } else { 1 })]
-    }
-
-    pub(super) fn sample_patches(&self, batch: usize, patch: usize, scale: usize, high: bool) -> Launch {
-        let launch = Launch::new("sample", "patches")
-            .constant("BYTES", u32::from(self.bytes()))
-            .tensor("words", self.input(0))
-            .tensor("table", self.input(1))
-            .tensor("y", self.output())
-            .size("columns", self.shape(0).columns())
-            .size("side", patch)
-            .size("scale", scale)
-            .size("high", usize::from(high))
-            .size("batch", batch);
-        launch.over(batch, 1)
     }
 }

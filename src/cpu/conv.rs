@@ -11,8 +11,8 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::activation::Finish;
+use super::matmul::{View, multiply};
 use super::parallel::{self, Lanes};
-use super::product::{View, multiply};
 use super::real::Real;
 use crate::graph::{Shape, Window};
 

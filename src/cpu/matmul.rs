@@ -1,8 +1,27 @@
-//! Checked matrix products on strided views, through the `gemm` crate.
+//! Matrix products, through the `gemm` crate.
 
 use gemm::Parallelism;
 
+use super::activation::Finish;
+use super::parallel;
 use super::real::Real;
+use crate::graph::Shape;
+
+/// `C = A B`, finished; `ta` and `tb` as in [`crate::graph::Op::MatMul`].
+pub(super) fn matmul<T: Real>(c: &mut [T], shape: Shape, a: (&[T], Shape, bool), b: (&[T], bool), finish: &Finish<T>) {
+    let ((m, n), (rows, columns)) = (shape.matrix().expect("checked"), a.1.matrix().expect("checked"));
+    let k = if a.2 { rows } else { columns };
+    let view = |data, width, transposed| match transposed {
+        false => View { data, row: width, column: 1 },
+        true => View { data, row: 1, column: width },
+    };
+    let left = view(a.0, columns, a.2);
+    let right = view(b.0, if b.1 { k } else { n }, b.1);
+    multiply((&mut *c, n), [m, n, k], left, right, false, Parallelism::Rayon(0));
+    if !finish.is_none() {
+        parallel::rows(c, n, |at, block| finish.apply(block, at, n));
+    }
+}
 
 /// A matrix inside a buffer: element `(i, j)` stands at `i * row + j * column`. Rows may overlap.
 #[derive(Clone, Copy)]
