@@ -19,7 +19,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Parser;
 use common::Program;
-use wgrad::data::{batch, lessons};
+use wgrad::data::lessons;
 use wgrad::device::Device;
 use wgrad::gpu::{self, AdapterKind};
 use wgrad::graph::{Activation, Graph, Loss, Op, Update};
@@ -47,7 +47,7 @@ fn product(device: &Device, side: usize, repeats: u64) -> Result<(f64, f64, Vec<
     graph.output(c);
     let mut program = Program::load(device, &graph, 0)?;
     for (seed, input) in [a, b].into_iter().enumerate() {
-        let value = |i: usize| batch::pcg((2 * i + seed) as u32) as f32 / u32::MAX as f32 - 0.5;
+        let value = |i: usize| wgrad::random::pcg((2 * i + seed) as u32) as f32 / u32::MAX as f32 - 0.5;
         program.executor.write(program.id, input, &(0..side * side).map(value).collect::<Vec<f32>>())?;
     }
     let seconds = median(repeats, |times| {

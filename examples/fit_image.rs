@@ -16,7 +16,7 @@ mod common;
 
 use anyhow::Result;
 use clap::Parser;
-use wgrad::data::{Raster, Rows, Samples, batch, procedural};
+use wgrad::data::{Raster, Rows, Samples, procedural};
 use wgrad::device::Device;
 use wgrad::graph::{Activation, Loss, Update};
 use wgrad::image::score::psnr;
@@ -27,7 +27,7 @@ use wgrad::train::{Resident, Room, Setup, Trainer, predict_rows};
 
 /// About normally distributed: the sum of four numbers from a hash, of mean 2 and variance 1/3.
 fn normal(index: u32) -> f32 {
-    let sum: f32 = batch::pcg4d([index, 0, 0, 7]).iter().map(|&word| word as f32 / u32::MAX as f32).sum();
+    let sum: f32 = wgrad::random::pcg4d([index, 0, 0, 7]).iter().map(|&word| word as f32 / u32::MAX as f32).sum();
     (sum - 2.0) * 3f32.sqrt()
 }
 

@@ -18,7 +18,7 @@ mod common;
 use anyhow::Result;
 use clap::Parser;
 use common::Program;
-use wgrad::data::{Rows, Samples, batch, procedural};
+use wgrad::data::{Rows, Samples, procedural};
 use wgrad::device::Device;
 use wgrad::graph::{Graph, Loss, Op, Update};
 use wgrad::image::score::{psnr, ssim};
@@ -42,7 +42,7 @@ fn pictures(path: &std::path::Path) -> Result<Vec<(f64, f64)>> {
         / truth.data.len() as f64;
     let lighter = Plane::from_fn(w, h, |x, y| truth.at(x, y) + mse.sqrt() as f32);
     // Uniform noise in +-a has the variance a^2 / 3.
-    let unit = |x: usize, y: usize| batch::pcg((y * w + x) as u32) as f32 / u32::MAX as f32;
+    let unit = |x: usize, y: usize| wgrad::random::pcg((y * w + x) as u32) as f32 / u32::MAX as f32;
     let noisy = Plane::from_fn(w, h, |x, y| truth.at(x, y) + (2.0 * unit(x, y) - 1.0) * (3.0 * mse).sqrt() as f32);
 
     println!("damage     PSNR / dB   SSIM");

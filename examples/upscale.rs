@@ -18,10 +18,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Parser;
+use wgrad::checkpoint::Checkpoint;
 use wgrad::data::procedural;
 use wgrad::device::Device;
 use wgrad::image::{Picture, SaveOptions};
-use wgrad::train::{Checkpoint, DataSpec, Recipe, Silent, Stop, ValidateSpec, run};
+use wgrad::train::{DataSpec, Recipe, Silent, Stop, ValidateSpec, run};
 use wgrad::upscale::{UpscaleOptions, Upscaler};
 
 #[derive(Parser)]

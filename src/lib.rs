@@ -31,8 +31,8 @@
 
 #![deny(missing_docs)]
 
-mod audit;
 pub mod bench;
+pub mod checkpoint;
 pub mod cpu;
 pub mod data;
 pub mod device;
@@ -47,6 +47,7 @@ pub mod memory;
 pub mod models;
 pub mod network;
 pub mod predict;
+pub mod random;
 pub mod ranges;
 pub mod train;
 pub mod tuned;

@@ -1,6 +1,6 @@
 //! The weights that come with the program.
 
-use crate::train::Checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::{Error, Result};
 
 /// A network that was trained beforehand.

@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use wgrad::checkpoint::Checkpoint;
 use wgrad::cpu::Cpu;
 use wgrad::executor::Executor;
 use wgrad::graph::{Clock, Loss, Op, Options, Plan, Update, differentiate, optimize};
 use wgrad::models;
 use wgrad::network::{Mode, Network};
-use wgrad::train::{Checkpoint, Recipe};
+use wgrad::train::Recipe;
 
 /// The system's allocator, which remembers the most that was held at once.
 struct Counted;

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use wgrad::Result;
+use wgrad::checkpoint::Checkpoint;
 use wgrad::graph::{Options, Plan};
 use wgrad::network::{Input, Mode, Network};
-use wgrad::train::Checkpoint;
 
 use super::{Outcome, model, output};
 

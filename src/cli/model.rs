@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use wgrad::checkpoint::Checkpoint;
 use wgrad::network::{Input, Network};
-use wgrad::train::Checkpoint;
 use wgrad::upscale::Size;
 use wgrad::{Error, Result, models};
 

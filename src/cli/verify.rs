@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use wgrad::device::Device;
-use wgrad::verify::{Effort, Row, device};
+use wgrad::verify::{Effort, Row};
 use wgrad::{Error, Result};
 
 use super::console::Console;
@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
     console.note(&format!("{} against the formulas in f64", chosen.describe()));
     let effort = Effort { only: arguments.only.clone(), seed: arguments.seed, rounds: arguments.rounds };
     let (mut told, mut head) = (Ok(()), Some(line(["operator", "tile", "cases", "worst error", "tolerance", ""])));
-    let rows = device(&chosen, arguments.checked, &effort, &mut |row| {
+    let rows = chosen.verify(arguments.checked, &effort, &mut |row| {
         if !arguments.json && told.is_ok() {
             // Above the first row, so that there is none where nothing fits the names.
             let head = head.take().map_or(String::new(), |head| head + "\n");

@@ -3,8 +3,9 @@
 use super::parallel;
 use super::real::Real;
 use crate::data::PictureEntry;
-use crate::data::batch::{batch_row, patch, pcg4d, transform};
+use crate::data::batch::{batch_row, patch, transform};
 use crate::graph::{Clock, Shape, Store};
+use crate::random::pcg4d;
 
 /// The resident dataset.
 #[derive(Default)]

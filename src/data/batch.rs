@@ -5,36 +5,12 @@
 //! alone, which is what lets a resumed run draw what the uninterrupted one would have drawn.
 
 use super::PictureEntry;
+use crate::random::{pcg, pcg4d};
 
 /// Fourth word of the hash that draws patches; it keeps the streams of [`patch`] and [`row`] apart.
 pub const PATCH_STREAM: u32 = 0x5041_5443;
 /// Fourth word of the hash that makes the round keys of [`row`].
 pub const ROW_STREAM: u32 = 0x524f_5753;
-
-/// Hashes four words to four words: `pcg4d` of Jarzynski and Olano, "Hash Functions for GPU Rendering", Journal of
-/// Computer Graphics Techniques 9(3), 2020.
-///
-/// It is a bijection of 128 bits. The lower bits of a lane are a little weaker than the upper ones.
-pub fn pcg4d(v: [u32; 4]) -> [u32; 4] {
-    let [mut x, mut y, mut z, mut w] = v.map(|a| a.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
-    x = x.wrapping_add(y.wrapping_mul(w));
-    y = y.wrapping_add(z.wrapping_mul(x));
-    z = z.wrapping_add(x.wrapping_mul(y));
-    w = w.wrapping_add(y.wrapping_mul(z));
-    [x, y, z, w] = [x, y, z, w].map(|a| a ^ (a >> 16));
-    x = x.wrapping_add(y.wrapping_mul(w));
-    y = y.wrapping_add(z.wrapping_mul(x));
-    z = z.wrapping_add(x.wrapping_mul(y));
-    w = w.wrapping_add(y.wrapping_mul(z));
-    [x, y, z, w]
-}
-
-/// Hashes one word to one word: `pcg` (RXS-M-XS) of the same paper. A bijection of 32 bits.
-pub fn pcg(v: u32) -> u32 {
-    let state = v.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-    let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
-    (word >> 22) ^ word
-}
 
 /// The row at `position` of the shuffled order of epoch `epoch`: for each `(seed, epoch)` a bijection of `0..count`.
 ///
@@ -135,15 +111,4 @@ pub fn transform(k: u32, i: u32, j: u32, side: u32) -> (u32, u32) {
         column = side - 1 - column;
     }
     (row, column)
-}
-
-/// A random word as a number in [0, 1), of 24 bits.
-pub(super) fn unit(word: u32) -> f32 {
-    (word >> 8) as f32 / (1 << 24) as f32
-}
-
-/// A standard normal number from two random words (Box and Muller 1958).
-pub(super) fn normal(a: u32, b: u32) -> f32 {
-    let radius = (-2.0 * (1.0 - unit(a)).ln()).sqrt();
-    radius * (std::f32::consts::TAU * unit(b)).cos()
 }

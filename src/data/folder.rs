@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn shards_hold_everything_once_within_the_budget_and_evenly() {
         let measures: Vec<Measure> =
-            (0..97).map(|k| Measure { bytes: 100 + (batch::pcg(k) % 900) as usize, positions: 7 }).collect();
+            (0..97).map(|k| Measure { bytes: 100 + (crate::random::pcg(k) % 900) as usize, positions: 7 }).collect();
         let total: usize = measures.iter().map(|measure| measure.bytes).sum();
         for budget in [1000, 5000, total] {
             let shards = divide(&measures, budget, 3).unwrap();

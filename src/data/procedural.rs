@@ -6,7 +6,7 @@
 //! of Computer Vision 41, 2001). Networks trained on such pictures learn from them (M. Baradad et al., "Learning to see
 //! by looking at noise", 2021). Leaves here also carry stripes, checks, shading and soft noise.
 
-use super::{PairOptions, Pictures, Raster, batch, pair};
+use super::{PairOptions, Pictures, Raster, pair};
 use crate::Result;
 use rayon::prelude::*;
 
@@ -25,14 +25,14 @@ impl Dice {
     pub(super) fn word(&mut self) -> u32 {
         let lane = (self.drawn % 4) as usize;
         if lane == 0 {
-            self.lanes = batch::pcg4d([self.key[0], self.key[1], self.key[2], self.drawn / 4]);
+            self.lanes = crate::random::pcg4d([self.key[0], self.key[1], self.key[2], self.drawn / 4]);
         }
         self.drawn += 1;
         self.lanes[lane]
     }
 
     pub(super) fn unit(&mut self) -> f32 {
-        batch::unit(self.word())
+        crate::random::unit(self.word())
     }
 
     pub(super) fn between(&mut self, low: f32, high: f32) -> f32 {
@@ -40,7 +40,7 @@ impl Dice {
     }
 
     pub(super) fn normal(&mut self) -> f32 {
-        batch::normal(self.word(), self.word())
+        crate::random::normal(self.word(), self.word())
     }
 }
 
@@ -256,7 +256,7 @@ fn lattice(x: f32, y: f32, seed: u32) -> f32 {
     let (left, top) = (x.floor(), y.floor());
     let corner = |dx: i32, dy: i32| {
         let (i, j) = ((left as i32).wrapping_add(dx) as u32, (top as i32).wrapping_add(dy) as u32);
-        batch::unit(batch::pcg(i.wrapping_mul(0x9e37_79b1) ^ j.wrapping_mul(0x85eb_ca77) ^ seed))
+        crate::random::unit(crate::random::pcg(i.wrapping_mul(0x9e37_79b1) ^ j.wrapping_mul(0x85eb_ca77) ^ seed))
     };
     let smooth = |t: f32| t * t * (3.0 - 2.0 * t);
     let (u, v) = (smooth(x - left), smooth(y - top));

@@ -109,7 +109,7 @@ impl RowShards {
         let (pass, shard) = ((number / shards) as u32, (number % shards) as usize);
         let range = shard * count / self.shards..(shard + 1) * count / self.shards;
         // Another seed than that of the draws within a shard, which would pair with it.
-        let seed = batch::pcg(self.seed);
+        let seed = crate::random::pcg(self.seed);
         let at = |position: usize| match self.shards {
             1 => position,
             _ => batch::row(seed, count as u32, pass, position as u32) as usize,
@@ -141,7 +141,8 @@ impl RowShards {
         let mut out = Vec::with_capacity(indices.len() * width);
         for (i, &row) in indices.iter().enumerate() {
             // By the place in the shard too: a row that stands in it twice is changed twice.
-            let draw = batch::pcg4d([self.seed, pass, batch::pcg(row as u32) ^ i as u32, CHANGE_STREAM]);
+            let draw =
+                crate::random::pcg4d([self.seed, pass, crate::random::pcg(row as u32) ^ i as u32, CHANGE_STREAM]);
             self.augmentation.change(&values[row * width..(row + 1) * width], draw, &mut out);
         }
         out

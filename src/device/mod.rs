@@ -1,9 +1,13 @@
 //! Which device does the work.
 
+mod cadence;
 mod find;
 mod trust;
+mod verify;
 
 use std::sync::Arc;
+
+pub(crate) use cadence::Cadence;
 
 use crate::cpu::Cpu;
 use crate::executor::{Executor, Precision};

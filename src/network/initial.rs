@@ -1,8 +1,8 @@
 //! First values of parameters.
 
 use super::State;
-use crate::data::batch::pcg4d;
 use crate::graph::{Graph, Init, Layout, Parameter};
+use crate::random::pcg4d;
 
 /// Fourth word of the hash; keeps initial values apart from the draws of samples.
 const INITIAL_STREAM: u32 = 0x494e_4954;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Mode;
-use super::build::Builder;
+use super::builder::Builder;
 use crate::graph::{Activation, Axis, Interpolation, Kind, Op, Pooling, TensorId, Window};
 use crate::{Error, Result};
 

@@ -2,7 +2,8 @@
 //!
 //! A declaration builds its graph; parameter names and file layouts are PyTorch's, so that other tools open the weights.
 
-mod build;
+mod architectures;
+mod builder;
 mod collapse;
 mod initial;
 mod layers;

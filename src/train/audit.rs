@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use super::trainer::{Snapshot, store};
 use super::{Resident, Trainer};
-use crate::audit::Cadence;
 use crate::cpu::Cpu;
+use crate::device::Cadence;
 use crate::device::Device;
 use crate::executor::{Executor, Precision};
 use crate::graph::{Arena, Clock};

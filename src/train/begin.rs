@@ -1,18 +1,16 @@
-//! Where a run begins, and begins again: a device is opened and given the state to go on from. One that fails is opened
-//! again or replaced.
+//! Where a run begins: a device is opened and given the state to go on from. One that fails is replaced.
 
 use std::path::Path;
 
-use super::audit::StepAudit;
 use super::prepare::Prepared;
 use super::report::Report;
 use super::resume::Resumed;
-use super::run::{Run, trainer_on};
+use super::setup::trainer_on;
 use super::trainer::Snapshot;
-use super::{Checkpoint, Recipe, Trainer};
+use super::{Recipe, Trainer};
+use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::executor::Precision;
-use crate::{Error, Fault, Result};
+use crate::{Error, Result};
 
 /// What a run begins with.
 pub(super) struct Beginning<'a> {
@@ -72,60 +70,9 @@ impl Beginning<'_> {
 }
 
 /// The device in the recipe's precision; what stands in for another one and cannot do that, in f32.
-fn able(device: &Device, recipe: &Recipe) -> Result<Device> {
+pub(super) fn able(device: &Device, recipe: &Recipe) -> Result<Device> {
     match (device.clone().with_precision(recipe.precision), device) {
         (Err(_), Device::Cpu) => Ok(Device::Cpu),
         (able, _) => able,
-    }
-}
-
-impl Run<'_> {
-    /// Goes on from the newest checkpoint after the device has failed: on the same, opened again, where it was lost for the
-    /// first time; or on what stands in for it.
-    ///
-    /// # Errors
-    /// When nothing does, saying how to go on.
-    pub(super) fn recover(&mut self, error: Error, prepared: &mut Prepared, report: &mut dyn Report) -> Result<()> {
-        let Error::Execution { fault, .. } = error else { return Err(error) };
-        let step = self.good.step;
-        if fault == Fault::Lost && !self.reopened {
-            self.reopened = true;
-            report.device_failed(&format!("{error}; opening it again, going on from step {step}"), step);
-            match self.restart(self.device.clone(), prepared) {
-                Ok(()) => return Ok(()),
-                Err(again) => report.note(&again.to_string()),
-            }
-        }
-        if let Some(next) = self.device.instead(&mut |line| report.note(line)) {
-            let name = next.describe();
-            report.device_failed(&format!("{error}; going on with {name}, from step {step}"), step);
-            return self.restart(next, prepared);
-        }
-        let folder = self.folder.path().display();
-        let how = match step {
-            0 => "nothing was saved before it".into(),
-            _ => format!(
-                "`wgrad train --resume --out {folder}` goes on from step {step}, with `--device cpu` on the CPU"
-            ),
-        };
-        Err(match error {
-            // A device that was chosen by hand and cannot compute is no device.
-            error if fault == Fault::Wrong => Error::device(format!("{error}; {how}")),
-            Error::Execution { device, step, message, fault } => {
-                Error::Execution { device, step, message: format!("{message}; {how}"), fault }
-            }
-            error => error,
-        })
-    }
-
-    /// Opens a device and puts the state of the newest checkpoint on it.
-    fn restart(&mut self, device: Device, prepared: &mut Prepared) -> Result<()> {
-        let mut trainer = trainer_on(&able(&device, self.recipe)?, self.recipe, prepared)?;
-        trainer.restore(&self.good)?;
-        prepared.refill(&mut trainer)?;
-        prepared.judge.forget();
-        self.audit = StepAudit::of(&device, &trainer);
-        (self.trainer, self.device) = (trainer, device.with_precision(Precision::F32)?);
-        Ok(())
     }
 }

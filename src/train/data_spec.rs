@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::defaults;
 use super::table::TableSpec;
 use crate::data::Degradation;
 
@@ -133,35 +134,5 @@ pub struct ClassesSpec {
 impl Default for DataSpec {
     fn default() -> Self {
         DataSpec::Procedural { pictures: defaults::pictures(), size: defaults::size(), patch: defaults::patch() }
-    }
-}
-
-pub(super) mod defaults {
-    pub fn pictures() -> usize {
-        96
-    }
-    pub fn size() -> usize {
-        192
-    }
-    pub fn patch() -> usize {
-        24
-    }
-    pub fn rescale() -> Vec<f64> {
-        vec![1.0, 0.9, 0.8, 0.7, 0.6]
-    }
-    pub fn max_pixels() -> usize {
-        2_000_000
-    }
-    pub fn budget() -> usize {
-        64
-    }
-    pub fn holdout() -> f64 {
-        0.2
-    }
-    pub fn points() -> usize {
-        5000
-    }
-    pub fn arms() -> usize {
-        3
     }
 }

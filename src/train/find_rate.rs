@@ -7,7 +7,7 @@ use super::folder::RunFolder;
 use super::plot::{Panel, draw};
 use super::prepare::prepare;
 use super::report::{Progress, Report};
-use super::run::trainer;
+use super::setup::trainer;
 use super::{Recipe, Stop};
 use crate::device::Device;
 use crate::{Result, files};

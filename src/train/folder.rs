@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Checkpoint, Standing, Storage};
+use crate::checkpoint::{Checkpoint, Standing, Storage};
 use crate::files::{self, Lock};
 use crate::{Error, Result};
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Deciding;
 use super::report::Validation;
+use crate::checkpoint::Checkpoint;
 use crate::data::{self, Degradation, Rows};
 use crate::device::Device;
 use crate::graph::Loss;
@@ -13,7 +14,6 @@ use crate::image::{Picture, Plane, resize};
 use crate::interface::{Interface, OutputSpec};
 use crate::network::{Input, Network, Weights};
 use crate::predict::Predictor;
-use crate::train::Checkpoint;
 use crate::upscale::{Fallback, UpscaleOptions, Upscaler};
 use crate::{Error, Result};
 

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Schedule;
 use super::data_spec::{ClassesSpec, DataSpec, IdxSpec};
-use super::spec::{LossSpec, OptimizerSpec, ResumeSpec, ValidateSpec};
+use super::spec::{OptimizerSpec, ResumeSpec, ValidateSpec};
 use super::table::TableSpec;
 use super::words::{fault, set};
+use crate::checkpoint::LossSpec;
 use crate::executor::Precision;
 use crate::graph::Shape;
 use crate::network::{Input, Network, Skip};

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::spec::Change;
-use super::{DataSpec, LossSpec, OptimizerSpec, Recipe, Schedule, ValidateSpec};
+use super::{DataSpec, OptimizerSpec, Recipe, Schedule, ValidateSpec};
+use crate::checkpoint::LossSpec;
 use crate::interface::Interface;
 use crate::network::Network;
 use crate::{Error, Result, files};

@@ -14,12 +14,11 @@ use super::record::{History, How, Record};
 use super::report::{Progress, Report, Validation};
 use super::resume::Resumed;
 use super::spec::ResumeSpec;
-use super::step::training_graph;
 use super::trainer::Snapshot;
-use super::{Checkpoint, Mark, Recipe, Setup, Standing, Stop, Storage, Trainer};
+use super::{Recipe, Stop, Trainer};
+use crate::checkpoint::{Checkpoint, Mark, Standing, Storage};
 use crate::device::Device;
 use crate::executor::Precision;
-use crate::graph::{Options, Plan};
 use crate::image::SaveOptions;
 use crate::interface::Interface;
 use crate::network::Weights;
@@ -120,52 +119,6 @@ pub fn run(
         before,
     }
     .go(&mut prepared, stop, report)
-}
-
-/// How a recipe's network learns.
-fn setup(recipe: &Recipe) -> Result<Setup> {
-    Ok(Setup {
-        network: recipe.network.clone(),
-        loss: recipe.loss().loss(),
-        rule: recipe.optimizer.rule()?,
-        clip: recipe.optimizer.clip,
-        average: recipe.optimizer.average,
-        batch: recipe.batch,
-        accumulate: recipe.optimizer.accumulate,
-        seed: recipe.seed,
-    })
-}
-
-/// The trainer of a recipe, its data on the device, in the recipe's precision.
-pub(super) fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> Result<Trainer> {
-    trainer_on(&device.clone().with_precision(recipe.precision)?, recipe, prepared)
-}
-
-/// As [`trainer`], in the precision that the device has.
-pub(super) fn trainer_on(device: &Device, recipe: &Recipe, prepared: &Prepared) -> Result<Trainer> {
-    Trainer::new(device.executor()?, setup(recipe)?, &prepared.resident, prepared.room)
-}
-
-/// The plan of a recipe's training step, for those who do not run it.
-///
-/// # Errors
-/// When recipe and data do not fit together.
-pub fn plan(recipe: &Recipe, report: &mut dyn Report) -> Result<Plan> {
-    let prepared = prepare(recipe, 0, report)?;
-    let graph = training_graph(&setup(recipe)?, &prepared.resident, prepared.room)?;
-    Plan::new(&graph, Options::default())
-}
-
-/// Times each step of a recipe's plan on a device, nanoseconds: the median of `steps` runs after as many to warm up.
-///
-/// # Errors
-/// When recipe, data or device do not fit, or the device has no timestamps.
-pub fn profile(recipe: &Recipe, device: &Device, steps: usize, report: &mut dyn Report) -> Result<(Plan, Vec<f64>)> {
-    let prepared = prepare(recipe, 0, report)?;
-    let mut trainer = trainer(recipe, device, &prepared)?;
-    trainer.profile(steps)?;
-    let times = trainer.profile(steps)?;
-    Ok((trainer.plan().clone(), times))
 }
 
 pub(super) struct Run<'a> {
@@ -280,7 +233,7 @@ impl Run<'_> {
             let seen = format!("at step {}, the validation's {name} is {value}", state.step);
             return Err(self.explain(prepared, state.step, &seen));
         }
-        let place = self.standing.enter(Mark::of(&validation), self.recipe.validate.keep, due);
+        let place = self.standing.enter(mark(&validation), self.recipe.validate.keep, due);
         validation.best = place == Some(0);
         if place.is_some() && self.recipe.validate.keep > 1 {
             let kept = self.folder.kept(state.step)?;
@@ -341,4 +294,10 @@ impl Run<'_> {
 /// The learning rate of each step.
 fn rate(recipe: &Recipe) -> impl Fn(u64) -> f32 + use<'_> {
     |step| recipe.schedule.rate(recipe.optimizer.lr, step, recipe.steps)
+}
+
+/// What a validation comes down to.
+fn mark(validation: &Validation) -> Mark {
+    let loss = validation.scores.iter().skip(1).find(|(name, _)| name == "loss").map(|(_, loss)| *loss);
+    Mark { step: validation.step, score: validation.scores[0].1, loss }
 }

@@ -6,7 +6,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Recipe;
-use super::data_spec::defaults;
+use super::defaults;
 use super::report::Report;
 use super::targets::Targets;
 use crate::data::split::{self, Sides};

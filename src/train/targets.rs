@@ -1,6 +1,6 @@
 //! Which outputs a network must have for what the data ask of it.
 
-use super::LossSpec;
+use crate::checkpoint::LossSpec;
 use crate::interface::{OutputSpec, Scores, Value};
 use crate::{Error, Result};
 

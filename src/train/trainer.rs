@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::step::{Room, training_graph};
-use super::{Standing, TrainingState};
+use crate::checkpoint::{Standing, TrainingState};
 use crate::data::{Pictures, Rows, Samples, batch};
 use crate::executor::{Executor, PlanId, Precision};
 use crate::graph::{Arena, Clock, Graph, Loss, Options, Plan, Store, Update};

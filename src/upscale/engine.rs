@@ -2,12 +2,12 @@
 
 use super::ensemble;
 use super::window::Window;
+use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::image::Plane;
 use crate::image::tiles::{Grid, Rect, Tile};
 use crate::interface::{InputSpec, Interface, OutputSpec};
 use crate::predict::{Open, Predictor};
-use crate::train::Checkpoint;
 use crate::{Error, Result};
 
 /// What was done because a device failed on a tile. The picture is the same.

@@ -29,6 +29,7 @@ use source::{Part, Source};
 use stage::{Enlarge, Feed, Resize, Stage, Work};
 use window::Window;
 
+use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::image::alpha::CELL;
 use crate::image::colour::Inverse;
@@ -36,7 +37,6 @@ use crate::image::resize::{LANES, Resizer, Rounding};
 use crate::image::{Picture, Pixels, Plane, Rows};
 use crate::network::{Input, Network};
 use crate::predict::Open;
-use crate::train::Checkpoint;
 use crate::{Error, Result};
 
 /// How pictures are enlarged.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::noise::Noise;
 use super::tolerance::{Family, Precision, Tolerance, Worst};
 use crate::Result;
 use crate::cpu::Cpu;
 use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Clock, Graph, Op, Options, Plan, Store, TensorId};
+use crate::random::Draws;
 
 /// The plan of the oracle: nothing fused, no slot shared, so that a planner's error shows.
 const PLAIN: Options = Options { fuse: false, share: false };
@@ -37,8 +37,8 @@ pub(super) struct Case {
 }
 
 impl Case {
-    pub fn new(family: Family, scale: Scale, noise: &mut Noise) -> Self {
-        let (step, seed, loss_scale) = (noise.word() % 1000 + 1, noise.word(), 8.0);
+    pub fn new(family: Family, scale: Scale, draws: &mut Draws) -> Self {
+        let (step, seed, loss_scale) = (draws.word() % 1000 + 1, draws.word(), 8.0);
         let clock = Clock { step, seed, loss_scale, learning_rate: 0.1, ..Clock::default() };
         Case {
             graph: Graph::new(),
@@ -60,8 +60,8 @@ impl Case {
     }
 
     /// An operand with random values.
-    pub fn input(&mut self, shape: &[usize], noise: &mut Noise) -> TensorId {
-        let values = noise.values(shape.iter().product());
+    pub fn input(&mut self, shape: &[usize], draws: &mut Draws) -> TensorId {
+        let values = draws.values(shape.iter().product());
         self.given(shape, values)
     }
 
@@ -78,10 +78,10 @@ impl Case {
     }
 
     /// `op` of random operands of these shapes.
-    pub fn random(op: Op, shapes: &[&[usize]], family: Family, scale: Scale, noise: &mut Noise) -> Self {
-        let mut case = Case::new(family, scale, noise);
+    pub fn random(op: Op, shapes: &[&[usize]], family: Family, scale: Scale, draws: &mut Draws) -> Self {
+        let mut case = Case::new(family, scale, draws);
         for shape in shapes {
-            case.input(shape, noise);
+            case.input(shape, draws);
         }
         case.of(op)
     }

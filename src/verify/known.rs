@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::case::Case;
 use super::cases::{OPERATORS, known_products};
-use super::noise::Noise;
 use crate::executor::Executor;
 use crate::graph::{Layout, Options};
+use crate::random::Draws;
 use crate::{Error, Result};
 
 /// Operators whose first case is tried, those that most work is made of first.
@@ -20,10 +20,10 @@ const FIRST: [&str; 6] = ["conv2d weight gradient", "loss", "update", "conv2d in
 /// When the device computes something else, saying what; when it fails.
 pub fn known_answers(make: &dyn Fn() -> Result<Box<dyn Executor>>, budget: Duration) -> Result<usize> {
     let begun = Instant::now();
-    let mut noise = Noise::new(0x6b6e_6f77);
-    let mut cases = known_products(&mut noise);
+    let mut draws = Draws::new(0x6b6e_6f77);
+    let mut cases = known_products(&mut draws);
     for operator in FIRST.iter().filter_map(|name| OPERATORS.iter().find(|operator| operator.name == *name)) {
-        cases.extend((operator.cases)(&mut noise).into_iter().next());
+        cases.extend((operator.cases)(&mut draws).into_iter().next());
     }
     let mut open: Option<(Layout, Box<dyn Executor>)> = None;
     let mut tried = 0;

@@ -8,19 +8,16 @@
 mod case;
 mod cases;
 mod known;
-mod noise;
 pub mod tolerance;
 
-use crate::cpu::Cpu;
-use crate::device::{Device, Kernels};
 use crate::executor::Executor;
-use crate::gpu::{self, Gpu, GpuOptions};
+use crate::gpu::{Gpu, GpuOptions};
 use crate::graph::{Layout, Options};
+use crate::random::Draws;
 use crate::{Error, Result};
 use case::Case;
 use cases::{OPERATORS, Operator};
 pub use known::known_answers;
-use noise::Noise;
 
 /// What to try.
 #[derive(Clone, Debug)]
@@ -154,12 +151,12 @@ impl Bench<'_> {
         Ok(&mut *self.open[at].1)
     }
 
-    fn row(&mut self, operator: &'static str, make: fn(&mut Noise) -> Vec<Case>, effort: &Effort, stream: u64) -> Row {
+    fn row(&mut self, operator: &'static str, make: fn(&mut Draws) -> Vec<Case>, effort: &Effort, stream: u64) -> Row {
         let tile = self.tile.map(String::from);
         let mut row = Row { operator, tile, cases: 0, error: 0.0, tolerance: 0.0, ratio: 0.0, failure: None };
         for round in 0..effort.rounds {
-            let mut noise = Noise::new(effort.seed.wrapping_mul(1_000_003).wrapping_add(round << 32 | stream));
-            for case in make(&mut noise) {
+            let mut draws = Draws::new(effort.seed.wrapping_mul(1_000_003).wrapping_add(round << 32 | stream));
+            for case in make(&mut draws) {
                 if !case.graph.nodes.iter().any(|node| node.op.name() == operator) {
                     row.fail("a case without the operator itself");
                 }
@@ -171,24 +168,6 @@ impl Bench<'_> {
             }
         }
         row
-    }
-}
-
-/// Runs [`run`] on a device, on GPUs with every tile shape there is; results are filled with NaN beforehand, and
-/// nothing may be written past a buffer's end.
-///
-/// `checked` lets the driver check every index.
-///
-/// # Errors
-/// When the device cannot be opened.
-pub fn device(device: &Device, checked: bool, effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
-    match device {
-        Device::Cpu => run(&|_| Ok(Box::new(Cpu::<f32>::new().poisoned())), &[], effort, told),
-        Device::Gpu(adapter, kernels) => {
-            let Kernels { precision, watch, .. } = *kernels;
-            let options = GpuOptions { checked, precision, watch, ..GpuOptions::default() };
-            run(&on_gpu(adapter.index, options), &gpu::tile_names(precision), effort, told)
-        }
     }
 }
 

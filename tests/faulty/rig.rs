@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wgrad::checkpoint::Checkpoint;
 use wgrad::data::procedural;
 use wgrad::image::Picture;
-use wgrad::train::Checkpoint;
 
 /// What the program is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
+use wgrad::checkpoint::Checkpoint;
 use wgrad::device::Device;
 use wgrad::image::protocol::{self, Factor};
 use wgrad::image::score::Score;
 use wgrad::image::{DecodeOptions, Picture, Plane, SaveOptions};
-use wgrad::train::Checkpoint;
 use wgrad::upscale::{Size, UpscaleOptions, Upscaler};
 use wgrad::{Error, Result, data};
 

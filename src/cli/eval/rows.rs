@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use wgrad::checkpoint::{Checkpoint, LossSpec};
 use wgrad::data::table::{Table, classes, columns};
 use wgrad::data::{Rows, class_folder, idx};
 use wgrad::device::Device;
@@ -10,9 +11,7 @@ use wgrad::graph::Loss;
 use wgrad::image::fit::Fit;
 use wgrad::interface::{InputSpec, OutputSpec, image_size};
 use wgrad::predict::Predictor;
-use wgrad::train::{
-    Checkpoint, Confusion, LossSpec, ValueScores, check_rows, predict_rows, row_scores, score_rows, value_scores,
-};
+use wgrad::train::{Confusion, ValueScores, check_rows, predict_rows, row_scores, score_rows, value_scores};
 use wgrad::{Error, Result};
 
 use crate::cli::{model, output, table};

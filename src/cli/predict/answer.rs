@@ -1,8 +1,8 @@
 //! What a row's output says, as text, JSON and a row of a CSV file.
 
 use serde_json::{Value, json};
+use wgrad::checkpoint::Checkpoint;
 use wgrad::interface::{OutputSpec, Reading};
-use wgrad::train::Checkpoint;
 use wgrad::{Error, Result};
 
 /// Which row of which input an answer is for.

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use wgrad::checkpoint::Checkpoint;
 use wgrad::data::{Rows, Samples, idx};
 use wgrad::image::fit::{self, Fit};
 use wgrad::image::{Picture, Plane};
 use wgrad::interface::{InputSpec, image_size};
-use wgrad::train::Checkpoint;
 use wgrad::{Error, Result};
 
 use super::{Arguments, table};

@@ -11,7 +11,6 @@ mod stage;
 
 use serde::{Deserialize, Serialize};
 
-use super::batch;
 use crate::image::resize::Kernel;
 use crate::{Error, Result, ranges};
 pub(super) use stage::Stage;
@@ -270,11 +269,11 @@ impl Draws {
     fn word(&mut self) -> u32 {
         let [a, b, c] = self.key;
         self.count += 1;
-        batch::pcg4d([a, b, c, DEGRADE_STREAM.wrapping_add(self.count)])[0]
+        crate::random::pcg4d([a, b, c, DEGRADE_STREAM.wrapping_add(self.count)])[0]
     }
 
     fn unit(&mut self) -> f32 {
-        batch::unit(self.word())
+        crate::random::unit(self.word())
     }
 
     fn chance(&mut self, probability: f32) -> bool {

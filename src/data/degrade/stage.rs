@@ -2,7 +2,7 @@
 
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
 
-use crate::data::{Raster, batch};
+use crate::data::Raster;
 use crate::image::resize::{self, Kernel};
 use crate::image::{Picture, Plane};
 use crate::{Error, Result};
@@ -136,9 +136,9 @@ fn noise(mut picture: Picture, sigma: f32, grey: bool, poisson: bool, seed: u32)
     for (channel, plane) in picture.planes.iter_mut().enumerate() {
         let lane = if grey { 0 } else { channel as u32 };
         for (at, value) in plane.data.iter_mut().enumerate() {
-            let random = batch::pcg4d([seed, at as u32, lane, NOISE_STREAM]);
+            let random = crate::random::pcg4d([seed, at as u32, lane, NOISE_STREAM]);
             let sigma = if poisson { sigma * (value.max(0.0) / 128.0).sqrt() } else { sigma };
-            *value += sigma * batch::normal(random[0], random[1]);
+            *value += sigma * crate::random::normal(random[0], random[1]);
         }
     }
     picture

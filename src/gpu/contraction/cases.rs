@@ -1,34 +1,10 @@
-//! Random cases of contractions with what is fused behind them, and the plain loop in f64 that judges them.
+//! Draws cases of contractions with what is fused behind them, and the plain loop in f64 that judges them.
 
 use super::super::launch::Launch;
 use super::harness::Gpu;
 use super::{Class, Tile, lower};
 use crate::graph::{Activation, Graph, Op, Options, Plan, Shape, Step, TensorId, Window};
-
-/// A counter-based generator: reproducible, and good enough for test data.
-pub(super) struct Random(pub u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
-    pub(super) fn values(&mut self, n: usize) -> Vec<f32> {
-        (0..n).map(|_| (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
-    }
-}
+use crate::random::Draws;
 
 /// What follows the operator, fused behind it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,7 +37,7 @@ impl Case {
         Case { narrow: true, ..self }
     }
 
-    pub(super) fn new(random: &mut Random, op: Op, shapes: &[&[usize]], behind: Behind) -> Case {
+    pub(super) fn new(random: &mut Draws, op: Op, shapes: &[&[usize]], behind: Behind) -> Case {
         let mut graph = Graph::new();
         let operands: Vec<_> =
             shapes.iter().enumerate().map(|(i, s)| graph.input(&format!("x{i}"), s).expect("a shape")).collect();
@@ -231,7 +207,7 @@ fn derivative(f: Activation, saved: f64) -> f64 {
     }
 }
 
-fn behind(random: &mut Random) -> Behind {
+fn behind(random: &mut Draws) -> Behind {
     let functions = [
         None,
         Some(Activation::Relu),
@@ -241,33 +217,33 @@ fn behind(random: &mut Random) -> Behind {
     ];
     let activation = random.pick(&functions);
     Behind {
-        bias: random.below(2) == 0,
+        bias: random.size(0, 2 - 1) == 0,
         activation,
-        prelu: activation.is_none() && random.below(2) == 0,
-        residual: random.below(2) == 0,
+        prelu: activation.is_none() && random.size(0, 2 - 1) == 0,
+        residual: random.size(0, 2 - 1) == 0,
         derivative: random.pick(&functions),
     }
 }
 
-pub(super) fn product(random: &mut Random) -> Case {
+pub(super) fn product(random: &mut Draws) -> Case {
     let extents = [1, 2, 3, 4, 5, 8, 10, 12, 16, 17, 31, 32, 40, 64, 65, 100, 130];
     let [m, n, k] = [0; 3].map(|_| random.pick(&extents));
     // Long sums are split.
-    let k = if random.below(4) == 0 { random.pick(&[600, 1023]) } else { k };
-    let (ta, tb) = (random.below(2) == 0, random.below(2) == 0);
+    let k = if random.size(0, 4 - 1) == 0 { random.pick(&[600, 1023]) } else { k };
+    let (ta, tb) = (random.size(0, 2 - 1) == 0, random.size(0, 2 - 1) == 0);
     let behind = behind(random);
     let (a, b) = (if ta { [k, m] } else { [m, k] }, if tb { [n, k] } else { [k, n] });
     Case::new(random, Op::MatMul { ta, tb }, &[&a, &b], behind)
 }
 
-pub(super) fn convolution(random: &mut Random, kind: usize) -> Case {
+pub(super) fn convolution(random: &mut Draws, kind: usize) -> Case {
     let channels = [1, 2, 3, 4, 5, 8, 12, 13, 16, 20, 33];
     let [ci, co] = [0; 2].map(|_| random.pick(&channels));
     let kernel = random.pick(&[1, 2, 3, 3, 4, 5, 9]);
-    let window = Window { kernel, stride: random.pick(&[1, 1, 2, 3, 4]), padding: random.below(kernel + 1) };
+    let window = Window { kernel, stride: random.pick(&[1, 1, 2, 3, 4]), padding: random.size(0, kernel + 1 - 1) };
     let least = kernel.saturating_sub(2 * window.padding).max(1);
-    let [h, w] = [0; 2].map(|_| least + random.below(9));
-    let n = 1 + random.below(3);
+    let [h, w] = [0; 2].map(|_| least + random.size(0, 9 - 1));
+    let n = 1 + random.size(0, 3 - 1);
     let [oh, ow] = [h, w].map(|extent| window.output(extent).expect("at least one window fits"));
     let (x, weights, y) = ([n, h, w, ci], [kernel, kernel, ci, co], [n, oh, ow, co]);
     let behind = behind(random);

@@ -1,20 +1,21 @@
 //! Every form of every contraction against a plain loop in f64.
 
-use super::cases::{Behind, Case, Random, convolution, product};
+use super::cases::{Behind, Case, convolution, product};
 use super::harness::Gpu;
 use super::{Class, Tile, tiles};
 use crate::graph::{Epilogue, Op, Window};
+use crate::random::Draws;
 
 /// Every tile of a class, some cases each; some drivers compile for long, so a kernel is made few times. These cases are
 /// the same in every run, so that the driver's cache serves; [`contractions_on_fresh_draws`] has others each time.
-fn every_tile(class: Class, make: impl FnMut(&mut Random) -> Case) {
+fn every_tile(class: Class, make: impl FnMut(&mut Draws) -> Case) {
     draws(class, 2, 1, make);
 }
 
 /// `cases` for every tile of a class, drawn from `seed` on.
-fn draws(class: Class, cases: usize, seed: u64, mut make: impl FnMut(&mut Random) -> Case) {
+fn draws(class: Class, cases: usize, seed: u64, mut make: impl FnMut(&mut Draws) -> Case) {
     let Some(gpu) = Gpu::open() else { return };
-    let mut random = Random(seed);
+    let mut random = Draws::new(seed);
     for &tile in tiles(Op::MatMul { ta: false, tb: false }, class) {
         for _ in 0..cases {
             let case = make(&mut random);
@@ -79,7 +80,7 @@ fn hardware_weight_gradients_equal_the_loop() {
 }
 
 /// As `every_tile`, on the device's matrix unit.
-fn every_matrix_tile(mut make: impl FnMut(&mut Random) -> Case) {
+fn every_matrix_tile(mut make: impl FnMut(&mut Draws) -> Case) {
     if let Some(class) = Gpu::open().and_then(|gpu| gpu.matrix()) {
         every_tile(class, |random| make(random).narrow());
     }
@@ -110,7 +111,7 @@ fn matrix_units_saturate_what_f16_cannot_hold_and_keep_what_is_not_finite() {
     let Some(gpu) = Gpu::open() else { return };
     let Some(class) = gpu.matrix() else { return };
     let mut case =
-        Case::new(&mut Random(5), Op::MatMul { ta: false, tb: false }, &[&[16, 32], &[32, 16]], Behind::default());
+        Case::new(&mut Draws::new(5), Op::MatMul { ta: false, tb: false }, &[&[16, 32], &[32, 16]], Behind::default());
     case.inputs[0].1.fill(0.0);
     case.inputs[1].1.fill(1.0);
     case.inputs[0].1[..32].fill(1e6);
@@ -136,7 +137,7 @@ fn in_every_tile(gpu: &Gpu, case: &Case) -> Vec<(String, Vec<f32>)> {
 #[test]
 fn a_pixels_sum_depends_neither_on_its_position_nor_on_the_tile() {
     let Some(gpu) = Gpu::open() else { return };
-    let mut random = Random(2);
+    let mut random = Draws::new(2);
     let window = Window { kernel: 3, stride: 1, padding: 1 };
     let (h, w, ci, co) = (9, 11, 8, 12);
     let whole = Case::new(&mut random, Op::Conv2d(window), &[&[1, h, w, ci], &[3, 3, ci, co]], Behind::default());
@@ -162,7 +163,7 @@ fn a_pixels_sum_depends_neither_on_its_position_nor_on_the_tile() {
 #[test]
 fn split_sums_are_the_same_in_every_run() {
     let Some(gpu) = Gpu::open() else { return };
-    let mut random = Random(3);
+    let mut random = Draws::new(3);
     let window = Window { kernel: 3, stride: 1, padding: 1 };
     let shapes: [&[usize]; 2] = [&[2, 20, 20, 4], &[2, 20, 20, 4]];
     let case = Case::new(&mut random, Op::Conv2dWeightGrad(window), &shapes, Behind::default());
@@ -182,7 +183,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 #[test]
 fn every_tile_of_a_class_gives_the_same_bits() {
     let Some(gpu) = Gpu::open() else { return };
-    let mut random = Random(5);
+    let mut random = Draws::new(5);
     let window = Window { kernel: 3, stride: 1, padding: 1 };
     let strided = Window { kernel: 5, stride: 2, padding: 2 };
     let mut case = |op: Op, a: &[usize], b: &[usize]| Case::new(&mut random, op, &[a, b], Behind::default());
@@ -223,8 +224,8 @@ fn all_tiles_have_names_that_find_them() {
 }
 
 fn spoilt(spoil: impl FnOnce(&mut Vec<f32>)) {
-    let case = product(&mut Random(4));
-    let (sums, _) = Case { behind: Behind::default(), ..product(&mut Random(4)) }.contraction();
+    let case = product(&mut Draws::new(4));
+    let (sums, _) = Case { behind: Behind::default(), ..product(&mut Draws::new(4)) }.contraction();
     let mut plain = case;
     (plain.step.epilogue, plain.behind) = (Epilogue::NONE, Behind::default());
     let mut got: Vec<f32> = sums.iter().map(|&s| s as f32).collect();

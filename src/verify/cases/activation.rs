@@ -1,6 +1,6 @@
 //! Elementwise functions, their derivatives, parametric ReLU.
 
-use super::{Case, Family, Noise, Scale, table};
+use super::{Case, Draws, Family, Scale, table};
 use crate::graph::{Activation, Op};
 
 /// What networks put behind a layer, a usual slope for the one with a parameter.
@@ -45,12 +45,12 @@ pub(super) fn saved(f: Activation, mut values: Vec<f32>) -> Vec<f32> {
     values
 }
 
-pub(super) fn activations(noise: &mut Noise) -> Vec<Case> {
+pub(super) fn activations(draws: &mut Draws) -> Vec<Case> {
     let mut cases = Vec::new();
     for f in functions() {
-        let mut case = Case::new(Family::Transcendental, Scale::One, noise);
-        let n = noise.size(1, 2000);
-        let mut values: Vec<f32> = noise.values(n).iter().map(|v| 4.0 * v).collect();
+        let mut case = Case::new(Family::Transcendental, Scale::One, draws);
+        let n = draws.size(1, 2000);
+        let mut values: Vec<f32> = draws.values(n).iter().map(|v| 4.0 * v).collect();
         // The ends, where formulas overflow, and both zeros.
         values.extend([0.0, -0.0, 30.0, -30.0, 100.0, -100.0, 1e-6, -1e-6, 20.0, 20.01, 1e10, -1e10]);
         // exp beyond f32 is infinite in f32 alone, log below 0 is NaN: neither can be compared.
@@ -65,13 +65,13 @@ pub(super) fn activations(noise: &mut Noise) -> Vec<Case> {
     cases
 }
 
-pub(super) fn activation_gradients(noise: &mut Noise) -> Vec<Case> {
+pub(super) fn activation_gradients(draws: &mut Draws) -> Vec<Case> {
     let mut cases = Vec::new();
     for f in functions() {
-        let mut case = Case::new(Family::Transcendental, Scale::Largest, noise);
-        let n = noise.size(1, 2000);
-        case.input(&[n], noise);
-        let mut values = noise.values(n);
+        let mut case = Case::new(Family::Transcendental, Scale::Largest, draws);
+        let n = draws.size(1, 2000);
+        case.input(&[n], draws);
+        let mut values = draws.values(n);
         values[0] = 0.0;
         case.given(&[n], saved(f, values));
         cases.push(case.of(Op::ActivateGrad(f)));
@@ -79,8 +79,8 @@ pub(super) fn activation_gradients(noise: &mut Noise) -> Vec<Case> {
     cases
 }
 
-pub(super) fn prelu_gradients(noise: &mut Noise) -> Vec<Case> {
-    let shape = table(noise);
+pub(super) fn prelu_gradients(draws: &mut Draws) -> Vec<Case> {
+    let shape = table(draws);
     let shapes: [&[usize]; 3] = [&shape, &shape, &shape[1..]];
-    vec![Case::random(Op::PreluGrad, &shapes, Family::Elementwise, Scale::Largest, noise)]
+    vec![Case::random(Op::PreluGrad, &shapes, Family::Elementwise, Scale::Largest, draws)]
 }

@@ -1,6 +1,6 @@
 //! Products and convolutions with everything that can be fused behind them.
 
-use super::{Case, Family, Noise, Scale, activation};
+use super::{Case, Draws, Family, Scale, activation};
 use crate::graph::{Activation, Op};
 
 /// What follows the operator.
@@ -15,9 +15,9 @@ pub(super) struct Behind {
 
 impl Behind {
     /// Every part alone and all that go together.
-    pub fn all(noise: &mut Noise) -> Vec<Behind> {
+    pub fn all(draws: &mut Draws) -> Vec<Behind> {
         let none = Behind::default();
-        let mut f = || Some(noise.pick(&activation::LAYERS[1..]));
+        let mut f = || Some(draws.pick(&activation::LAYERS[1..]));
         vec![
             none,
             Behind { bias: true, ..none },
@@ -31,22 +31,22 @@ impl Behind {
     }
 
     /// One of those with most parts, since each tile shape compiles each anew.
-    pub fn one(noise: &mut Noise) -> Vec<Behind> {
-        let all = Behind::all(noise);
-        vec![noise.pick(&all[6..])]
+    pub fn one(draws: &mut Draws) -> Vec<Behind> {
+        let all = Behind::all(draws);
+        vec![draws.pick(&all[6..])]
     }
 }
 
 /// Operands of the operator, and what stands behind it; the error is measured against the sum of magnitudes.
-pub(super) fn case(op: Op, shapes: [&[usize]; 2], behind: Behind, noise: &mut Noise) -> Case {
+pub(super) fn case(op: Op, shapes: [&[usize]; 2], behind: Behind, draws: &mut Draws) -> Case {
     let transcendental = behind.activation.is_some() || behind.derivative.is_some();
     let family = if transcendental { Family::Transcendental } else { Family::Contraction };
-    let mut case = Case::new(family, Scale::One, noise);
-    let mut scale = Case::new(family, Scale::One, noise);
+    let mut case = Case::new(family, Scale::One, draws);
+    let mut scale = Case::new(family, Scale::One, draws);
     // A step jumps at zero: sums must be exact there, and small multiples of a power of two are.
     let exact = behind.activation == Some(Activation::Step);
     let mut draw = |n: usize| -> Vec<f32> {
-        let values = noise.values(n);
+        let values = draws.values(n);
         if exact { values.iter().map(|v| (4.0 * v).round() / 4.0).collect() } else { values }
     };
     let sizes = |values: &[f32]| -> Vec<f32> { values.iter().map(|v| v.abs()).collect() };
@@ -100,6 +100,6 @@ pub(super) fn case(op: Op, shapes: [&[usize]; 2], behind: Behind, noise: &mut No
     case
 }
 
-pub(super) fn each(behinds: Vec<Behind>, noise: &mut Noise, make: fn(Behind, &mut Noise) -> Case) -> Vec<Case> {
-    behinds.into_iter().map(|behind| make(behind, noise)).collect()
+pub(super) fn each(behinds: Vec<Behind>, draws: &mut Draws, make: fn(Behind, &mut Draws) -> Case) -> Vec<Case> {
+    behinds.into_iter().map(|behind| make(behind, draws)).collect()
 }

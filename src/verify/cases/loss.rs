@@ -1,10 +1,10 @@
 //! Losses and their derivatives.
 
-use super::{Case, Family, Noise, Scale};
+use super::{Case, Draws, Family, Scale};
 use crate::graph::{Loss, Op, TensorId};
 
 /// Every loss on few and many elements, or its derivative, alone and beside the loss as in training.
-pub(super) fn losses(derivative: bool, noise: &mut Noise) -> Vec<Case> {
+pub(super) fn losses(derivative: bool, draws: &mut Draws) -> Vec<Case> {
     let of = |mut case: Case, loss: Loss, both: bool| {
         let ops = if both { vec![Op::Loss(loss), Op::LossGrad(loss)] } else { vec![Op::LossGrad(loss)] };
         let ops = if derivative { ops } else { vec![Op::Loss(loss)] };
@@ -19,9 +19,9 @@ pub(super) fn losses(derivative: bool, noise: &mut Noise) -> Vec<Case> {
     let all =
         [Loss::Mse, Loss::Mae, Loss::Huber(0.5), Loss::Charbonnier(1e-3), Loss::Bce, Loss::BceWithLogits, Loss::Mean];
     for loss in all {
-        for n in [noise.size(1, 50), noise.size(5000, 20000)] {
-            let mut case = Case::new(Family::Loss, Scale::Largest, noise);
-            let (mut x, mut t) = (noise.values(n), noise.values(n));
+        for n in [draws.size(1, 50), draws.size(5000, 20000)] {
+            let mut case = Case::new(Family::Loss, Scale::Largest, draws);
+            let (mut x, mut t) = (draws.values(n), draws.values(n));
             match loss {
                 Loss::Bce | Loss::BceWithLogits => t.iter_mut().for_each(|t| *t = f32::from(*t > 0.0)),
                 Loss::Mse | Loss::Mae | Loss::Huber(_) | Loss::Charbonnier(_) | Loss::CrossEntropy(_) | Loss::Mean => {}
@@ -33,16 +33,16 @@ pub(super) fn losses(derivative: bool, noise: &mut Noise) -> Vec<Case> {
             if loss != Loss::Mean {
                 case.given(&[n], t);
             }
-            cases.push(of(case, loss, n > 50 || noise.size(0, 1) == 0));
+            cases.push(of(case, loss, n > 50 || draws.size(0, 1) == 0));
         }
     }
     for smoothing in [0.0, 0.1] {
-        for (rows, most) in [(noise.size(1, 40), 120), (noise.size(4500, 6000), 12)] {
-            let classes = noise.size(2, most);
-            let mut case = Case::new(Family::Loss, Scale::Largest, noise);
-            let values = noise.values(rows * classes).iter().map(|v| 5.0 * v).collect();
+        for (rows, most) in [(draws.size(1, 40), 120), (draws.size(4500, 6000), 12)] {
+            let classes = draws.size(2, most);
+            let mut case = Case::new(Family::Loss, Scale::Largest, draws);
+            let values = draws.values(rows * classes).iter().map(|v| 5.0 * v).collect();
             case.given(&[rows, classes], values);
-            let labels = (0..rows).map(|_| noise.size(0, classes - 1) as f32).collect();
+            let labels = (0..rows).map(|_| draws.size(0, classes - 1) as f32).collect();
             case.given(&[rows], labels);
             cases.push(of(case, Loss::CrossEntropy(smoothing), smoothing > 0.0));
         }

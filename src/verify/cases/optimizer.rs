@@ -1,16 +1,16 @@
 //! What moves the parameters.
 
-use super::{Case, Family, Noise, Scale};
+use super::{Case, Draws, Family, Scale};
 use crate::graph::{Arena, Clock, Graph, Init, Kind, Op, Options, TensorId, Update, differentiate, optimize};
 
 /// Two parameters of odd sizes whose gradients are operands (times the loss scale), and the rule that moves them. All
 /// cases of a round have one layout, so that an executor holds them all.
-fn moving(rule: Update, clip: Option<f32>, average: Option<f32>, noise: &mut Noise) -> Case {
-    let mut case = Case::new(Family::Update, Scale::One, noise);
+fn moving(rule: Update, clip: Option<f32>, average: Option<f32>, draws: &mut Draws) -> Case {
+    let mut case = Case::new(Family::Update, Scale::One, draws);
     let mut sum: Option<TensorId> = None;
     for (name, n) in [("p", 301), ("q", 77)] {
         let p = case.graph.parameter(name, &[1, n], Init::Constant(0.0), Kind::Plain).expect("a new name");
-        let x = case.input(&[1, n], noise);
+        let x = case.input(&[1, n], draws);
         let y = case.push(Op::MatMul { ta: false, tb: true }, &[p, x]);
         sum = Some(match sum {
             None => y,
@@ -22,17 +22,17 @@ fn moving(rule: Update, clip: Option<f32>, average: Option<f32>, noise: &mut Noi
     let root = sum.expect("two parameters");
     differentiate(&mut case.graph, root, Some(dy), &[]).expect("a sum of products has gradients");
     optimize(&mut case.graph, rule, clip, average).expect("there are gradients");
-    fill(&mut case, noise);
+    fill(&mut case, draws);
     case
 }
 
 /// Gives every arena that the plan moves a random start; second moments are positive, gaps are zeros.
-pub(super) fn fill(case: &mut Case, noise: &mut Noise) {
+pub(super) fn fill(case: &mut Case, draws: &mut Draws) {
     let plan = case.plan(Options::default()).expect("the case can be planned");
     for &arena in plan.arenas.iter().filter(|&&a| a != Arena::Gradients) {
         let mut values = vec![0.0; plan.layout.len(arena)];
         for segment in plan.layout.segments(arena) {
-            let drawn = noise.values(segment.shape.len());
+            let drawn = draws.values(segment.shape.len());
             for (to, v) in values[segment.offset..].iter_mut().zip(drawn) {
                 // RMSprop's only moment is a mean square too.
                 let square = arena == Arena::Second || arena == Arena::First && squares(&case.graph);
@@ -52,7 +52,7 @@ fn plain() -> Update {
     Update::Sgd { momentum: 0.0, nesterov: false, decay: 0.0 }
 }
 
-pub(super) fn updates(noise: &mut Noise) -> Vec<Case> {
+pub(super) fn updates(draws: &mut Draws) -> Vec<Case> {
     let adam = |decay, decoupled| Update::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay, decoupled };
     let mut rules = vec![adam(0.01, false), adam(0.05, true)];
     rules.push(Update::RmsProp { rho: 0.99, epsilon: 1e-8, decay: 0.01 });
@@ -62,7 +62,7 @@ pub(super) fn updates(noise: &mut Noise) -> Vec<Case> {
     let mut cases = Vec::new();
     for rule in rules {
         for clip in [None, Some(0.5)] {
-            let mut case = moving(rule, clip, None, noise);
+            let mut case = moving(rule, clip, None, draws);
             // Early steps correct the moments' bias, late ones do not; the first sets the velocity.
             let first = case.clocks[0];
             case.clocks = [1, 2, first.step, 100_000].map(|step| Clock { step, ..first }).to_vec();
@@ -72,15 +72,15 @@ pub(super) fn updates(noise: &mut Noise) -> Vec<Case> {
     cases
 }
 
-pub(super) fn norms(noise: &mut Noise) -> Vec<Case> {
-    let mut case = moving(plain(), Some(1.0), None, noise);
+pub(super) fn norms(draws: &mut Draws) -> Vec<Case> {
+    let mut case = moving(plain(), Some(1.0), None, draws);
     case.family = Family::Contraction;
     let norm = case.graph.nodes.iter().find(|n| n.op == Op::GradientNorm).and_then(|n| n.output);
     case.outputs.extend(norm);
     vec![case]
 }
 
-pub(super) fn averages(noise: &mut Noise) -> Vec<Case> {
+pub(super) fn averages(draws: &mut Draws) -> Vec<Case> {
     // Steps are below 1000: with the second share all are young.
-    [0.9, 0.999].map(|decay| moving(plain(), None, Some(decay), noise)).into()
+    [0.9, 0.999].map(|decay| moving(plain(), None, Some(decay), draws)).into()
 }

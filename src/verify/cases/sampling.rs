@@ -1,29 +1,29 @@
 //! What draws batches.
 
-use super::{Case, Family, Noise, Scale};
+use super::{Case, Draws, Family, Scale};
 use crate::data::PictureEntry;
 use crate::graph::{Clock, Op, Store};
 
-pub(super) fn rows(noise: &mut Noise) -> Vec<Case> {
+pub(super) fn rows(draws: &mut Draws) -> Vec<Case> {
     use Store::{FeatureBytes, Features, Targets};
-    let count = noise.size(300, 600);
+    let count = draws.size(300, 600);
     let (narrow, wide) = ([count, 5], [count, 301]);
     // Neighbours are drawn together where the second table is of floats.
     let tables: [&[(Store, &[usize])]; 2] = [
         &[(Features, &narrow), (FeatureBytes, &wide), (Targets, &[count])],
         &[(Features, &narrow), (Targets, &[count, 3])],
     ];
-    tables.map(|stores| drawn(stores, count, noise)).into()
+    tables.map(|stores| drawn(stores, count, draws)).into()
 }
 
 /// A batch of each of these tables.
-fn drawn(stores: &[(Store, &[usize])], count: usize, noise: &mut Noise) -> Case {
-    let mut case = Case::new(Family::Copy, Scale::One, noise);
+fn drawn(stores: &[(Store, &[usize])], count: usize, draws: &mut Draws) -> Case {
+    let mut case = Case::new(Family::Copy, Scale::One, draws);
     for &(store, shape) in stores {
         let len: usize = shape.iter().product();
         let bytes = match store.width() {
-            1 => (0..len).map(|_| noise.word() as u8).collect(),
-            _ => noise.values(len).iter().flat_map(|v| v.to_le_bytes()).collect(),
+            1 => (0..len).map(|_| draws.word() as u8).collect(),
+            _ => draws.values(len).iter().flat_map(|v| v.to_le_bytes()).collect(),
         };
         let table = case.graph.dataset(store, shape).expect("the operands of a case are tensors");
         let y = case.push(Op::SampleRows { batch: 130, first: 5 }, &[table]);
@@ -31,25 +31,25 @@ fn drawn(stores: &[(Store, &[usize])], count: usize, noise: &mut Noise) -> Case 
         case.outputs.push(y);
     }
     // The batch ends in the next epoch.
-    let (epoch, offset) = (noise.word(), count as u32 - 60);
+    let (epoch, offset) = (draws.word(), count as u32 - 60);
     case.clocks[0] = Clock { epoch, offset, count: count as u32, ..case.clocks[0] };
     case
 }
 
-pub(super) fn patches(noise: &mut Noise) -> Vec<Case> {
-    let (scale, side, channels) = (noise.size(2, 4), noise.size(3, 6), noise.pick(&[1, 3]));
-    let mut case = Case::new(Family::Copy, Scale::One, noise);
+pub(super) fn patches(draws: &mut Draws) -> Vec<Case> {
+    let (scale, side, channels) = (draws.size(2, 4), draws.size(3, 6), draws.pick(&[1, 3]));
+    let mut case = Case::new(Family::Copy, Scale::One, draws);
     let mut table: Vec<PictureEntry> = Vec::new();
     let (mut low, mut high) = (Vec::new(), Vec::new());
     for _ in 0..9 {
-        let (width, height) = (noise.size(side, 30), noise.size(side, 30));
+        let (width, height) = (draws.size(side, 30), draws.size(side, 30));
         let positions = ((width - side + 1) * (height - side + 1)) as u32;
         let end = table.last().map_or(0, |e| e.end) + positions;
         let (from, to) = (low.len() as u32, high.len() as u32);
         table.push(PictureEntry { end, width: width as u32, height: height as u32, low: from, high: to });
         let size = width * height * channels;
-        low.extend((0..size).map(|_| noise.word() as u8));
-        high.extend((0..size * scale * scale).map(|_| noise.word() as u8));
+        low.extend((0..size).map(|_| draws.word() as u8));
+        high.extend((0..size * scale * scale).map(|_| draws.word() as u8));
     }
     let index = case.graph.dataset(Store::Table, &[table.len(), 5]).expect("the operands of a case are tensors");
     for (store, len, scale, high) in [(Store::Low, low.len(), 1, false), (Store::High, high.len(), scale, true)] {

@@ -82,7 +82,7 @@ fn kinds_of_pictures_are_learned_from_folders_and_told_apart() {
         .expect(1);
     run(at, "train -q -o parts --resume --set steps=30").expect(1);
     let weights =
-        |out: &str| wgrad::train::Checkpoint::open(&at.join(out).join("checkpoint.safetensors")).unwrap().weights;
+        |out: &str| wgrad::checkpoint::Checkpoint::open(&at.join(out).join("checkpoint.safetensors")).unwrap().weights;
     assert!(weights("whole") == weights("parts"));
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::support::cli::{Run, wgrad};
 use tempfile::tempdir;
+use wgrad::checkpoint::{Checkpoint, Storage, TrainingState};
 use wgrad::data::procedural;
 use wgrad::image::SaveOptions;
-use wgrad::train::{Checkpoint, Storage, TrainingState};
 
 /// A table of the fixtures, in a folder of its own.
 fn table(folder: &Path, name: &str) {

@@ -3,12 +3,13 @@
 use crate::support::gpu;
 use std::path::Path;
 
+use wgrad::checkpoint::Checkpoint;
 use wgrad::device::{Device, Tiles};
 use wgrad::gpu::adapters;
 use wgrad::image::{Picture, Plane};
 use wgrad::interface::Interface;
 use wgrad::network::{Network, Skip, State, Weights, initial};
-use wgrad::train::{Checkpoint, DataSpec, Recipe, Silent, Stop, ValidateSpec, layout, run};
+use wgrad::train::{DataSpec, Recipe, Silent, Stop, ValidateSpec, layout, run};
 use wgrad::upscale::{UpscaleOptions, Upscaler};
 
 /// The CPU, and the GPU that tests run on.

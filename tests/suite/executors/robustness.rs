@@ -1,7 +1,6 @@
 //! What goes wrong comes back as an error that names it, never as a panic: devices that vanish, hang or are small, and
 //! files that are not what they say.
 
-use crate::support::noise;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use crate::support::{evaluate, gpu, load, property};
 use proptest::prelude::*;
 use wgrad::Error;
 use wgrad::bench::{Effort, Workload, measure};
+use wgrad::checkpoint::{Checkpoint, Storage};
 use wgrad::cpu::Cpu;
 use wgrad::executor::Executor;
 use wgrad::gpu::{Gpu, GpuOptions};
@@ -17,7 +17,7 @@ use wgrad::graph::{Axis, Clock, Graph, Interpolation, Loss, Op, Options, Plan, T
 use wgrad::image::{Format, Picture, Plane};
 use wgrad::interface::Interface;
 use wgrad::network::{Network, Skip, Weights, initial};
-use wgrad::train::{Checkpoint, Recipe, Storage, layout};
+use wgrad::train::{Recipe, layout};
 use wgrad::watch::Watch;
 
 /// `y = 2 x` and its loss, in a layer with a name.
@@ -107,7 +107,7 @@ fn dispatches_past_the_limit_of_one_dimension_are_folded() {
     ];
     for (op, shapes) in ops {
         let mut g = Graph::new();
-        let mut noise = noise::Noise(3);
+        let mut noise = wgrad::random::Draws::new(3);
         let inputs: Vec<(TensorId, Vec<f32>)> =
             shapes.iter().map(|s| (g.input("x", s).unwrap(), noise.values(s.iter().product()))).collect();
         let operands: Vec<TensorId> = inputs.iter().map(|i| i.0).collect();

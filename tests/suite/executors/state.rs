@@ -1,6 +1,5 @@
 //! What keeps state or draws: updates, statistics, samples, against the oracle; and what small devices refuse.
 
-use crate::support::noise::Noise;
 use crate::support::tolerance::{Family, Precision, Tolerance};
 use crate::support::{gpu, load};
 use wgrad::cpu::Cpu;
@@ -10,6 +9,7 @@ use wgrad::gpu::{Gpu, GpuOptions};
 use wgrad::graph::{
     Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Store, TensorId, Update, Window, differentiate, optimize,
 };
+use wgrad::random::Draws;
 
 const ADAM: Update = Update::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, decoupled: false };
 
@@ -53,7 +53,7 @@ fn updated(
 ) -> Vec<Vec<f32>> {
     let plan = load(executor, graph, options);
     let layout = wgrad::graph::Plan::new(graph, options).unwrap().layout().clone();
-    let mut noise = Noise(5);
+    let mut noise = Draws::new(5);
     let mut start = vec![0.0; layout.len(Arena::Parameters)];
     for segment in layout.segments(Arena::Parameters) {
         start[segment.offset..][..segment.shape.len()].copy_from_slice(&noise.values(segment.shape.len()));
@@ -149,7 +149,7 @@ fn a_label_out_of_range_makes_the_loss_nan() {
 #[test]
 fn running_statistics() {
     let Some(mut device) = gpu::open_inspected() else { return };
-    let mut noise = Noise(8);
+    let mut noise = Draws::new(8);
     let mut g = Graph::new();
     let x = g.input("x", &[500, 7]).unwrap();
     let statistics = g.statistics("norm", 7).unwrap();
@@ -187,7 +187,7 @@ fn rows_are_drawn_bit_for_bit() {
     let drawn =
         [features, bytes, targets].map(|store| g.push(Op::SampleRows { batch: 130, first: 0 }, &[store]).unwrap());
     drawn.iter().for_each(|&t| g.output(t));
-    let mut noise = Noise(9);
+    let mut noise = Draws::new(9);
     let floats = noise.values(rows * 5);
     let raw: Vec<u8> = (0..rows * 301).map(|i| (i % 256) as u8).collect();
     let labels = noise.values(rows);
@@ -211,7 +211,7 @@ fn rows_are_drawn_bit_for_bit() {
 fn patches_are_drawn_bit_for_bit() {
     let Some(mut device) = gpu::open_inspected() else { return };
     let (scale, side, channels) = (3usize, 5usize, 3usize);
-    let mut noise = Noise(10);
+    let mut noise = Draws::new(10);
     let mut table: Vec<PictureEntry> = Vec::new();
     let (mut low, mut high) = (Vec::new(), Vec::new());
     for _ in 0..9 {
@@ -306,7 +306,7 @@ fn packed_weights_follow_the_parameters() {
     let plan = load(&mut device, &used, Options::default());
     let training = load(&mut device, &trained, Options::default());
     let wanted = load(&mut oracle, &used, Options::default());
-    let mut noise = Noise(11);
+    let mut noise = Draws::new(11);
     let values = noise.values(9 * 7 * 3);
     device.write(plan, x, &values).unwrap();
     device.write(training, given, &values).unwrap();

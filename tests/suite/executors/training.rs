@@ -38,14 +38,9 @@ fn classifier() -> (Arc<Plan>, TensorId) {
     (Arc::new(Plan::new(&g, Options::default()).unwrap()), loss)
 }
 
-/// Numbers in -1..1 that look random.
-fn noise(n: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(747_796_405).wrapping_add(1);
-    let mut draw = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / 8_388_608.0 - 1.0
-    };
-    (0..n).map(|_| draw()).collect()
+/// Numbers that look random.
+fn noise(n: usize, seed: u64) -> Vec<f32> {
+    wgrad::random::Draws::new(seed).values(n)
 }
 
 fn clocks(range: std::ops::Range<u32>) -> Vec<Clock> {
@@ -68,7 +63,7 @@ fn prepare(gpu: &mut wgrad::gpu::Gpu, plan: &Arc<Plan>) -> PlanId {
     let mut weights = vec![0.0; plan.layout().len(Arena::Parameters)];
     for (i, segment) in plan.layout().segments(Arena::Parameters).iter().enumerate() {
         if segment.shape.rank() == 2 {
-            let values = noise(segment.shape.len(), 11 + i as u32);
+            let values = noise(segment.shape.len(), 11 + i as u64);
             weights[segment.offset..segment.offset + values.len()].copy_from_slice(&values);
         }
     }

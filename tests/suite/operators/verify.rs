@@ -66,7 +66,7 @@ fn kernels_that_are_no_contraction_on_other_draws() {
 #[test]
 fn the_cpu_computes_every_formula() {
     let effort = Effort { rounds: 8, ..Effort::default() };
-    let rows = verify::device(&Device::Cpu, false, &effort, &mut |_| {}).unwrap();
+    let rows = Device::Cpu.verify(false, &effort, &mut |_| {}).unwrap();
     assert_eq!(rows.len(), verify::operators().len());
     assert_passed(&rows);
 }
@@ -74,7 +74,7 @@ fn the_cpu_computes_every_formula() {
 #[test]
 fn an_operator_that_is_not_there_is_refused() {
     let effort = Effort { only: vec!["attention".into()], ..Effort::default() };
-    let error = verify::device(&Device::Cpu, false, &effort, &mut |_| {}).unwrap_err();
+    let error = Device::Cpu.verify(false, &effort, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("no operator has that name; there are matmul, conv2d"), "{error}");
 }
 

@@ -4,13 +4,13 @@ use crate::support::gpu;
 use std::io::Cursor;
 use std::path::Path;
 
+use wgrad::checkpoint::Checkpoint;
 use wgrad::device::{Device, Tiles};
 use wgrad::graph::{Options, Plan};
 use wgrad::image::{Bitmap, DecodeOptions, Depth, EncodeOptions, Format, Header, Metadata, Picture, Plane, encode};
 use wgrad::interface::Interface;
 use wgrad::models;
 use wgrad::network::{Mode, Network, Skip, State, Weights, initial};
-use wgrad::train::Checkpoint;
 use wgrad::upscale::{Size, UpscaleOptions, Upscaler};
 
 /// The CPU, and the GPU that tests run on.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use wgrad::cpu::Cpu;
-use wgrad::data::batch::pcg4d;
 use wgrad::executor::Executor;
 use wgrad::graph::{Graph, Options, Plan, TensorId, differentiate};
+use wgrad::random::pcg4d;
 
 use super::clock;
 

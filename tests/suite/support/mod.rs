@@ -5,7 +5,6 @@ pub mod cli;
 pub mod files;
 pub mod gpu;
 pub mod gradients;
-pub mod noise;
 pub mod operators;
 pub mod property;
 pub mod skip;

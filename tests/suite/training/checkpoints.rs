@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::support::cli::wgrad;
 use tempfile::tempdir;
+use wgrad::checkpoint::{Checkpoint, LossSpec};
 use wgrad::device::Device;
 use wgrad::image::{Picture, Plane};
 use wgrad::interface::{Colour, InputSpec, Interface, OutputSpec, Pixels, Scores};
 use wgrad::network::{Array, Mode, Network, Skip, Weights, initial};
 use wgrad::predict::Predictor;
-use wgrad::train::{Checkpoint, LossSpec, layout};
+use wgrad::train::layout;
 use wgrad::upscale::{UpscaleOptions, Upscaler};
 
 fn fixture(name: &str) -> PathBuf {

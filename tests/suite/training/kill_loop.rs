@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tempfile::tempdir;
-use wgrad::data::batch::pcg;
+use wgrad::random::pcg;
 
 /// What a run leaves that says what it learned.
 const FILES: [&str; 4] = ["checkpoint.safetensors", "best.safetensors", "recipe.toml", "record.json"];

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::report::Validation;
-
 /// The best validations of a run so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
@@ -26,12 +24,6 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Of a validation.
-    pub fn of(validation: &Validation) -> Self {
-        let loss = validation.scores.iter().skip(1).find(|(name, _)| name == "loss").map(|(_, loss)| *loss);
-        Mark { step: validation.step, score: validation.scores[0].1, loss }
-    }
-
     /// Whether it is better than another: by its score, at equal scores by its loss.
     pub fn beats(&self, other: &Mark) -> bool {
         let lower = self.loss.zip(other.loss).is_some_and(|(one, two)| one < two);
@@ -41,7 +33,7 @@ impl Mark {
 
 impl Standing {
     /// As a checkpoint has it; earlier programs wrote the best score alone.
-    pub(super) fn read(standing: Option<&String>, best: Option<&String>) -> serde_json::Result<Self> {
+    pub(crate) fn read(standing: Option<&String>, best: Option<&String>) -> serde_json::Result<Self> {
         if let Some(text) = standing {
             return serde_json::from_str(text);
         }
@@ -56,13 +48,13 @@ impl Standing {
     }
 
     /// Whether patience is at its end; there is no end of it where it is 0.
-    pub(super) fn is_stale(&self, patience: u64) -> bool {
+    pub(crate) fn is_stale(&self, patience: u64) -> bool {
         patience > 0 && self.since >= patience
     }
 
     /// Takes a validation in, and keeps the best `keep`. Returns its place among them from 0, or none: a score that is not
     /// finite has none. One that is not `due`, of a run that was interrupted, does not count against patience.
-    pub(super) fn enter(&mut self, mark: Mark, keep: usize, due: bool) -> Option<usize> {
+    pub(crate) fn enter(&mut self, mark: Mark, keep: usize, due: bool) -> Option<usize> {
         let place = self.best.iter().position(|other| mark.beats(other)).unwrap_or(self.best.len());
         let placed = mark.score.is_finite() && place < keep;
         if placed {

@@ -1,16 +1,21 @@
 //! Checkpoints: safetensors files with PyTorch's names and layouts, and the declaration to run them by.
 
+mod loss;
+mod standing;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::{LossSpec, Standing};
 use crate::files;
 use crate::interface::{Interface, OutputSpec, Scores};
 use crate::network::{Array, Network, Weights};
 use crate::{Error, Result};
+
+pub use loss::LossSpec;
+pub use standing::{Mark, Standing};
 
 /// A network with its weights, and what a training run needs to go on.
 #[derive(Clone, Debug, PartialEq)]
@@ -307,7 +312,6 @@ mod tests {
     use crate::graph::{Activation, Options, Plan};
     use crate::interface::{Colour, InputSpec, Pixels, Value};
     use crate::network::{Mode, initial};
-    use crate::train::Mark;
 
     fn checkpoint() -> Checkpoint {
         let network = Network::Mlp { sizes: vec![3, 5, 2], activation: Activation::Relu, dropout: 0.0 };

@@ -4,40 +4,15 @@
 //! it. So the first result is looked at, and others as often as it costs little.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::device::Cadence;
 use crate::executor::Precision;
 use crate::network::{Input, Network};
-use crate::predict::Predictor;
 use crate::{Error, Fault, Result};
 
 /// Side of the part of a picture that is computed again, input pixels.
 const SIDE: usize = 16;
-
-/// When a check is due.
-#[derive(Debug)]
-pub(crate) struct Cadence {
-    always: bool,
-    last: Option<Instant>,
-    cost: Duration,
-}
-
-impl Cadence {
-    /// No check was made yet; `always` makes each one due.
-    pub(crate) fn new(always: bool) -> Self {
-        Cadence { always, last: None, cost: Duration::ZERO }
-    }
-
-    /// Whether a check is due that may take `share` of all time: the first one is.
-    pub(crate) fn is_due(&self, share: f64) -> bool {
-        self.always || self.last.is_none_or(|last| last.elapsed().as_secs_f64() * share >= self.cost.as_secs_f64())
-    }
-
-    /// A check was made, and took as long as it did since `begun`.
-    pub(crate) fn done(&mut self, begun: Instant) {
-        (self.last, self.cost) = (Some(Instant::now()), begun.elapsed());
-    }
-}
 
 /// Checks what a network on a device gives.
 pub(crate) struct Audit {
@@ -45,6 +20,9 @@ pub(crate) struct Audit {
     precision: Precision,
     drawn: u32,
 }
+
+/// Computes one sample anew, from the height and width of pictures and its values.
+pub(crate) type Again<'a> = dyn FnMut([usize; 2], &[f32]) -> Result<Vec<f32>> + 'a;
 
 /// What went into a network and came out.
 pub(crate) struct Work<'a> {
@@ -68,15 +46,15 @@ impl Audit {
         self.cadence.is_due(0.02) || !result.iter().all(|value| value.is_finite())
     }
 
-    /// Computes two parts again on `cpu`: the last, where a dispatch that was cut short lacks something, and one drawn anew
+    /// Computes two parts again on the CPU, by `again`: the last, where a dispatch that was cut short lacks something, and one drawn anew
     /// every time.
     ///
     /// # Errors
     /// When the device computed something else.
-    pub(crate) fn check(&mut self, cpu: &mut Predictor, work: &Work<'_>) -> Result<()> {
+    pub(crate) fn check(&mut self, again: &mut Again<'_>, work: &Work<'_>) -> Result<()> {
         let begun = Instant::now();
         self.drawn = self.drawn.wrapping_add(1);
-        let mut key = crate::data::batch::pcg4d([self.drawn, work.values.len() as u32, 0, 0]);
+        let mut key = crate::random::pcg4d([self.drawn, work.values.len() as u32, 0, 0]);
         for last in [true, false] {
             let mut at = |most: usize| {
                 key.rotate_left(1);
@@ -87,7 +65,7 @@ impl Audit {
                     let scale = if prepared { 1 } else { scale };
                     let index = at(work.batch - 1);
                     let corner = work.size.map(|side| at(side - side.min(SIDE)));
-                    let (want, got) = picture(cpu, work, index, corner, scale)?;
+                    let (want, got) = picture(again, work, index, corner, scale)?;
                     let [y, x] = corner;
                     self.compare(&got, &want, &format!("the picture at column {x}, row {y}"))?;
                 }
@@ -95,7 +73,7 @@ impl Audit {
                     let index = at(work.batch - 1);
                     let each = |all: &[f32]| all.len() / work.batch;
                     let (into, from) = (each(work.values), each(work.result));
-                    let want = cpu.run(1, work.size, &work.values[index * into..][..into])?;
+                    let want = again(work.size, &work.values[index * into..][..into])?;
                     self.compare(&work.result[index * from..][..from], &want, &format!("sample {index} of a batch"))?;
                 }
             }
@@ -129,7 +107,7 @@ impl Audit {
 
 /// A part of a picture by the CPU and as it is in the result.
 fn picture(
-    cpu: &mut Predictor,
+    again: &mut Again<'_>,
     work: &Work<'_>,
     index: usize,
     corner: [usize; 2],
@@ -143,7 +121,7 @@ fn picture(
     let kept = [0, 1].map(|i| corner[i]..(corner[i] + SIDE).min(work.size[i]));
     let given = part(input, width, input.len() / (height * width), &seen);
     let size = seen.each_ref().map(|range| range.len());
-    let made = cpu.run(1, size, &given)?;
+    let made = again(size, &given)?;
     let channels = result.len() / (height * width * scale * scale);
     let scaled = |from: [usize; 2]| [0, 1].map(|i| (kept[i].start - from[i]) * scale..(kept[i].end - from[i]) * scale);
     let want = part(&made, size[1] * scale, channels, &scaled([seen[0].start, seen[1].start]));
@@ -161,6 +139,7 @@ mod tests {
     use super::*;
     use crate::cpu::Cpu;
     use crate::models;
+    use crate::predict::Predictor;
 
     /// Checks what the CPU itself computed after something was done to it.
     fn checked(spoil: impl Fn(&mut Vec<f32>)) -> Option<Fault> {
@@ -174,7 +153,7 @@ mod tests {
         let mut audit = Audit::new(Precision::F32, false);
         assert!(audit.is_due(&result), "the first result");
         let work = Work { network: &network, batch: 1, size, values: &values, result: &result };
-        audit.check(&mut make(), &work).err().and_then(|error| error.fault())
+        audit.check(&mut |size, values| make().run(1, size, values), &work).err().and_then(|error| error.fault())
     }
 
     #[test]
@@ -192,13 +171,5 @@ mod tests {
         };
         assert_eq!(checked(half), Some(Fault::Wrong), "a dispatch that was cut short");
         assert_eq!(checked(|result| *result.last_mut().unwrap() = f32::NAN), Some(Fault::Wrong));
-    }
-
-    #[test]
-    fn checks_take_a_share_of_the_time() {
-        let mut cadence = Cadence::new(false);
-        assert!(cadence.is_due(0.01));
-        cadence.done(Instant::now() - Duration::from_secs(5));
-        assert!(!cadence.is_due(0.01) && Cadence { always: true, ..cadence }.is_due(0.01));
     }
 }
