@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use wgrad::bench::workloads;
 use wgrad::device::Device;
 use wgrad::gpu;
-use wgrad::graph::{Arena, Clock, Options, Plan};
+use wgrad::graph::{Arena, Options, Plan, StepParams};
 
 fn steps(criterion: &mut Criterion) {
     let mut devices = vec![("cpu", Device::Cpu)];
@@ -25,7 +25,8 @@ fn steps(criterion: &mut Criterion) {
             if !plan.layout().is_empty() {
                 executor.write_state(Arena::Parameters, &program.parameters(plan.layout())).expect("parameters fit");
             }
-            let mut clock = Clock { learning_rate: workload.learning_rate(), loss_scale: 1.0, ..Clock::default() };
+            let mut clock =
+                StepParams { learning_rate: workload.learning_rate(), loss_scale: 1.0, ..StepParams::default() };
             criterion.bench_function(&format!("{} {name}", workload.name()), |bencher| {
                 bencher.iter(|| {
                     clock.step += 1;

@@ -22,7 +22,7 @@ use clap::Parser;
 use common::Program;
 use wgrad::data::lessons;
 use wgrad::device::Device;
-use wgrad::graph::{Activation, Arena, Graph, Init, Kind, Loss, Op, Update, differentiate, optimize};
+use wgrad::graph::{Activation, Arena, Graph, Init, Loss, Op, Update, WeightLayout, differentiate, optimize};
 
 const HIDDEN: usize = 10;
 const WIDTH: usize = 64;
@@ -37,8 +37,8 @@ fn learn(device: &Device, bend: Activation, steps: u32) -> Result<(Vec<f64>, Vec
         graph.layer(format!("layer {}", layer + 1));
         let (rows, columns) = (graph.shape(h).columns(), if layer == HIDDEN { 10 } else { WIDTH });
         let init = Init::Normal((2.0 / rows as f32).sqrt());
-        let w = graph.parameter(&format!("{layer}.weight"), &[rows, columns], init, Kind::Linear)?;
-        let b = graph.parameter(&format!("{layer}.bias"), &[columns], Init::Constant(0.0), Kind::Plain)?;
+        let w = graph.parameter(&format!("{layer}.weight"), &[rows, columns], init, WeightLayout::Linear)?;
+        let b = graph.parameter(&format!("{layer}.bias"), &[columns], Init::Constant(0.0), WeightLayout::Plain)?;
         h = graph.linear(h, w, b)?;
         if layer < HIDDEN {
             h = graph.activate(h, bend)?;

@@ -29,7 +29,7 @@ use anyhow::Result;
 use clap::Parser;
 use common::{Curve, Program};
 use wgrad::device::Device;
-use wgrad::graph::{Graph, Init, Kind, Loss, Op, Update, differentiate, optimize};
+use wgrad::graph::{Graph, Init, Loss, Op, Update, WeightLayout, differentiate, optimize};
 
 const ACROSS: f64 = 10.0; // the root of the curvature across the valley; 1 along it
 const TURN: f64 = std::f64::consts::PI / 6.0;
@@ -50,7 +50,7 @@ type Descent = (Vec<(f64, f64)>, Vec<f64>);
 /// The points and heights of `steps` steps of a rule.
 fn descend(device: &Device, rule: Update, rate: f32, steps: usize) -> Result<Descent> {
     let mut graph = Graph::new();
-    let p = graph.parameter("p", &[1, 2], Init::Constant(0.0), Kind::Linear)?;
+    let p = graph.parameter("p", &[1, 2], Init::Constant(0.0), WeightLayout::Linear)?;
     let (a, b) = (graph.input("A", &[2, 2]).unwrap(), graph.input("b", &[1, 2]).unwrap());
     let pa = graph.push(Op::MatMul { ta: false, tb: false }, &[p, a])?;
     let f = graph.push(Op::Loss(Loss::Mse), &[pa, b])?; // the mean of two squares: half their sum

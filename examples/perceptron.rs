@@ -24,7 +24,7 @@ use anyhow::Result;
 use clap::Parser;
 use wgrad::device::Device;
 use wgrad::graph::{
-    Activation, Clock, Graph, Init, Kind, Op, Options, Plan, TensorId, Update, differentiate, optimize,
+    Activation, Graph, Init, Op, Options, Plan, StepParams, TensorId, Update, WeightLayout, differentiate, optimize,
 };
 
 const POINTS: [[f32; 2]; 4] = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
@@ -32,8 +32,8 @@ const POINTS: [[f32; 2]; 4] = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
 /// `z = x w + b` and `y = step(z)` for any number of rows.
 fn perceptron(graph: &mut Graph, x: TensorId) -> Result<[TensorId; 2]> {
     graph.layer("perceptron");
-    let w = graph.parameter("weight", &[2, 1], Init::Constant(0.0), Kind::Linear)?;
-    let b = graph.parameter("bias", &[1], Init::Constant(0.0), Kind::Plain)?;
+    let w = graph.parameter("weight", &[2, 1], Init::Constant(0.0), WeightLayout::Linear)?;
+    let b = graph.parameter("bias", &[1], Init::Constant(0.0), WeightLayout::Plain)?;
     let z = graph.linear(x, w, b)?;
     let y = graph.activate(z, Activation::Step)?;
     Ok([z, y])
@@ -62,7 +62,7 @@ fn learn(device: &Device, targets: [f32; 4], epochs: u32) -> Result<Vec<usize>> 
     let mut executor = device.executor()?;
     let (learn, answer) = (executor.load(learn)?, executor.load(answer)?);
     executor.write(answer, all, POINTS.as_flattened())?;
-    let clock = Clock { step: 1, learning_rate: 1.0, loss_scale: 1.0, ..Clock::default() };
+    let clock = StepParams { step: 1, learning_rate: 1.0, loss_scale: 1.0, ..StepParams::default() };
     let mut right = Vec::new();
     for _ in 0..epochs {
         for (point, target) in POINTS.iter().zip(targets) {

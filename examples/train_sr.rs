@@ -23,7 +23,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use wgrad::network::{Network, Skip};
 use wgrad::train::{
-    Curve, DataSpec, OptimizerSpec, Progress, Recipe, Report, Schedule, Stop, ValidateSpec, Validation, run,
+    CancelToken, Curve, DataSpec, OptimizerSpec, Progress, Recipe, Report, Schedule, ValidateSpec, Validation, run,
 };
 
 /// Prints every validation.
@@ -65,7 +65,7 @@ fn main() -> Result<()> {
     };
     println!("  step       loss   on new pictures");
     common::forget_run(&folder)?;
-    let summary = run(&recipe, &device, &folder, false, &Stop::new(), &mut Printer(f32::NAN))?;
+    let summary = run(&recipe, &device, &folder, false, &CancelToken::new(), &mut Printer(f32::NAN))?;
 
     let last = summary.last.context("the last step is always judged")?;
     let (network, bicubic) = (last.scores[0].1, last.baseline[0].1);

@@ -22,7 +22,7 @@ use wgrad::checkpoint::Checkpoint;
 use wgrad::data::procedural;
 use wgrad::device::Device;
 use wgrad::image::{Picture, SaveOptions};
-use wgrad::train::{DataSpec, Recipe, Silent, Stop, ValidateSpec, run};
+use wgrad::train::{CancelToken, DataSpec, Recipe, Silent, ValidateSpec, run};
 use wgrad::upscale::{UpscaleOptions, Upscaler};
 
 #[derive(Parser)]
@@ -47,7 +47,7 @@ fn train(device: &Device, folder: &Path, steps: u64) -> Result<Checkpoint> {
         ..Recipe::default()
     };
     common::forget_run(folder)?;
-    run(&recipe, device, folder, false, &Stop::new(), &mut Silent)?;
+    run(&recipe, device, folder, false, &CancelToken::new(), &mut Silent)?;
     Ok(Checkpoint::open(&folder.join("best.safetensors"))?)
 }
 

@@ -1,4 +1,4 @@
-// uses: conv_sweep
+// uses: conv_geometry
 // Convolution and its input gradient for software adapters: register tiles, no workgroup memory.
 //
 //   y[pixel, n] = epilogue(sum over ty, tx, c of

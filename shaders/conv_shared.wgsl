@@ -1,4 +1,4 @@
-// uses: matmul_tile or matmul_matrix, conv_sweep
+// uses: matmul_tile or matmul_matrix, conv_geometry
 // Convolution and its input gradient for GPUs: the product im2col(X) x W, gathered while it passes to workgroup memory.
 //
 //   y[pixel, n] = epilogue(sum over ty, tx, c of

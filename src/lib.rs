@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use wgrad::device::Device;
-//! use wgrad::train::{Recipe, Silent, Stop};
+//! use wgrad::train::{Recipe, Silent, CancelToken};
 //!
 //! # fn main() -> wgrad::Result<()> {
 //! let recipe = Recipe::parse(
@@ -23,7 +23,7 @@
 //!     &[],
 //! )?;
 //! let folder = tempfile::tempdir().expect("a temporary folder");
-//! let summary = wgrad::train::run(&recipe, &Device::Cpu, folder.path(), false, &Stop::new(), &mut Silent)?;
+//! let summary = wgrad::train::run(&recipe, &Device::Cpu, folder.path(), false, &CancelToken::new(), &mut Silent)?;
 //! assert!(summary.best.is_some_and(|accuracy| accuracy > 0.5));
 //! # Ok(())
 //! # }

@@ -86,13 +86,13 @@ impl Memory {
     }
 
     /// What was found for a key.
-    pub fn recall(&self, key: &str) -> Option<Choice> {
+    pub fn get(&self, key: &str) -> Option<Choice> {
         held(&self.choices).get(key).cloned()
     }
 
     /// Keeps what was found for a key, beside what other runs have written since. That it cannot be written stops
     /// nobody: [`Memory::failure`] tells.
-    pub fn remember(&self, key: &str, choice: Choice) {
+    pub fn insert(&self, key: &str, choice: Choice) {
         let mut choices = held(&self.choices);
         choices.insert(key.into(), choice);
         let Some(path) = &self.path else { return };
@@ -167,12 +167,12 @@ mod tests {
         let cache = folder.path().join("not yet there");
         let open = |identity| Memory::open(Some(&cache), identity);
         let memory = open(identity());
-        memory.remember("matmul ta 1x2x3", choice("a"));
-        memory.remember("conv2d 3x3/1 4x5 6", choice("b"));
+        memory.insert("matmul ta 1x2x3", choice("a"));
+        memory.insert("conv2d 3x3/1 4x5 6", choice("b"));
         assert_eq!(memory.failure(), None);
         assert_eq!(memory.path(), Some(cache.join("card-9000-llvm-15-0-vulkan.toml").as_path()));
-        assert_eq!(open(identity()).recall("matmul ta 1x2x3"), Some(choice("a")));
-        assert_eq!(open(identity()).recall("matmul"), None);
+        assert_eq!(open(identity()).get("matmul ta 1x2x3"), Some(choice("a")));
+        assert_eq!(open(identity()).get("matmul"), None);
         assert_eq!(choice("a").gain(), 2.0);
         let others = [
             Identity { driver: "Mesa 2".into(), ..identity() },
@@ -180,31 +180,31 @@ mod tests {
             Identity { adapter: "Card 9000 LLVM 15.0 vulkan".into(), ..identity() },
         ];
         for other in others {
-            assert_eq!(open(other.clone()).recall("matmul ta 1x2x3"), None, "{other:?}");
+            assert_eq!(open(other.clone()).get("matmul ta 1x2x3"), None, "{other:?}");
         }
         // What another driver's run left is replaced as a whole.
         let newer = open(Identity { driver: "Mesa 2".into(), ..identity() });
-        newer.remember("new", choice("c"));
-        assert_eq!(open(identity()).recall("matmul ta 1x2x3"), None);
+        newer.insert("new", choice("c"));
+        assert_eq!(open(identity()).get("matmul ta 1x2x3"), None);
         newer.forget().unwrap();
         newer.forget().unwrap();
-        assert!(!newer.path().unwrap().exists() && newer.recall("new").is_none());
+        assert!(!newer.path().unwrap().exists() && newer.get("new").is_none());
     }
 
     #[test]
     fn a_damaged_file_is_empty_and_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let open = || Memory::open(Some(folder.path()), identity());
-        open().remember("a", choice("a"));
+        open().insert("a", choice("a"));
         let path = open().path().unwrap().to_path_buf();
         let whole = std::fs::read_to_string(&path).unwrap();
         let half = &whole[..whole.len() - 8];
         for text in ["", "[", half, &whole.replace("microseconds", "seconds"), &format!("{whole}\0")] {
             std::fs::write(&path, text).unwrap();
             let memory = open();
-            assert_eq!(memory.recall("a"), None, "{text:?}");
-            memory.remember("b", choice("b"));
-            assert_eq!((open().recall("a"), open().recall("b")), (None, Some(choice("b"))), "{text:?}");
+            assert_eq!(memory.get("a"), None, "{text:?}");
+            memory.insert("b", choice("b"));
+            assert_eq!((open().get("a"), open().get("b")), (None, Some(choice("b"))), "{text:?}");
         }
     }
 
@@ -212,10 +212,10 @@ mod tests {
     fn two_runs_at_once_keep_what_both_found() {
         let folder = tempfile::tempdir().unwrap();
         let [one, two] = [0; 2].map(|_| Memory::open(Some(folder.path()), identity()));
-        one.remember("a", choice("a"));
-        two.remember("b", choice("b"));
+        one.insert("a", choice("a"));
+        two.insert("b", choice("b"));
         let later = Memory::open(Some(folder.path()), identity());
-        assert!(later.recall("a").is_some() && later.recall("b").is_some());
+        assert!(later.get("a").is_some() && later.get("b").is_some());
     }
 
     #[test]
@@ -224,11 +224,11 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
         let memory = Memory::open(Some(&file), identity());
-        memory.remember("a", choice("a"));
+        memory.insert("a", choice("a"));
         assert!(memory.failure().is_some_and(|why| why.contains("file")));
-        assert_eq!(memory.recall("a"), Some(choice("a")));
+        assert_eq!(memory.get("a"), Some(choice("a")));
         let nowhere = Memory::open(None, identity());
-        nowhere.remember("a", choice("a"));
+        nowhere.insert("a", choice("a"));
         assert_eq!((nowhere.failure(), nowhere.path()), (None, None));
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 /// Asks work to finish its step, save and leave.
 #[derive(Debug, Default)]
-pub struct Stop(AtomicBool);
+pub struct CancelToken(AtomicBool);
 
-impl Stop {
+impl CancelToken {
     /// A request that nobody has made yet.
     pub const fn new() -> Self {
-        Stop(AtomicBool::new(false))
+        CancelToken(AtomicBool::new(false))
     }
 
     /// Makes the request.
@@ -69,22 +69,22 @@ pub struct Watch {
     /// Longest wait, instead of one that follows from the work.
     pub limit: Option<Duration>,
     /// Ends a wait that has lasted two seconds.
-    pub stop: Option<&'static Stop>,
+    pub stop: Option<&'static CancelToken>,
     /// Hears what happens.
-    pub hear: Option<fn(&Event)>,
+    pub on_event: Option<fn(&Event)>,
 }
 
 impl Watch {
     /// Tells whoever hears.
     pub(crate) fn tell(&self, event: &Event) {
-        if let Some(hear) = self.hear {
-            hear(event);
+        if let Some(on_event) = self.on_event {
+            on_event(event);
         }
     }
 
     /// Whether the work was asked to stop.
     pub(crate) fn stopped(&self) -> bool {
-        self.stop.is_some_and(Stop::requested)
+        self.stop.is_some_and(CancelToken::requested)
     }
 }
 

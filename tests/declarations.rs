@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use wgrad::checkpoint::Checkpoint;
 use wgrad::cpu::Cpu;
 use wgrad::executor::Executor;
-use wgrad::graph::{Clock, Loss, Op, Options, Plan, Update, differentiate, optimize};
+use wgrad::graph::{Loss, Op, Options, Plan, StepParams, Update, differentiate, optimize};
 use wgrad::models;
 use wgrad::network::{Mode, Network};
 use wgrad::train::Recipe;
@@ -187,7 +187,7 @@ fn planned(network: &Network, batch: usize, size: [usize; 2]) -> wgrad::Result<(
         let small = plan.macs() < 1 << 22 && plan.bytes() < 1 << 22;
         let mut executor = Cpu::<f32>::new().with_memory(EXECUTOR);
         let id = executor.load(Arc::new(plan))?;
-        if small { executor.run(id, &[Clock::default()]) } else { Ok(()) }
+        if small { executor.run(id, &[StepParams::default()]) } else { Ok(()) }
     };
     network.radius();
     network.outputs()?;

@@ -10,7 +10,7 @@ use clap::Parser;
 use plotters::prelude::*;
 use wgrad::device::Device;
 use wgrad::executor::{Executor, PlanId};
-use wgrad::graph::{Arena, Clock, Graph, Options, Plan};
+use wgrad::graph::{Arena, Graph, Options, Plan, StepParams};
 use wgrad::network::initial;
 
 /// A lesson of the course in examples/README.md.
@@ -84,8 +84,8 @@ impl Program {
 
     /// Runs the plan `times` times.
     pub fn run(&mut self, times: u32, learning_rate: f32) -> Result<()> {
-        let clock = |step| Clock { step, learning_rate, loss_scale: 1.0, ..Clock::default() };
-        let clocks: Vec<Clock> = (self.step + 1..=self.step + times).map(clock).collect();
+        let clock = |step| StepParams { step, learning_rate, loss_scale: 1.0, ..StepParams::default() };
+        let clocks: Vec<StepParams> = (self.step + 1..=self.step + times).map(clock).collect();
         self.step += times;
         Ok(self.executor.run(self.id, &clocks)?)
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::Result;
 use crate::executor::{Executor, PlanId};
-use crate::graph::{Arena, Clock, Options, Plan, TensorId};
+use crate::graph::{Arena, Options, Plan, StepParams, TensorId};
 
 pub use workloads::{Program, Workload, workloads};
 
@@ -158,12 +158,12 @@ impl<'a> Runner<'a> {
 
     /// Some steps, then a wait.
     fn go(&mut self, steps: usize) -> Result<Vec<f32>> {
-        let clocks: Vec<Clock> = (0..steps as u32)
-            .map(|i| Clock {
+        let clocks: Vec<StepParams> = (0..steps as u32)
+            .map(|i| StepParams {
                 step: self.step + 1 + i,
                 learning_rate: self.rate,
                 loss_scale: self.scale,
-                ..Clock::default()
+                ..StepParams::default()
             })
             .collect();
         self.executor.run(self.id, &clocks)?;

@@ -2,7 +2,8 @@
 
 use crate::Result;
 use crate::graph::{
-    Activation, Graph, Init, Interpolation, Kind, Layout, Loss, Op, TensorId, Update, Window, differentiate, optimize,
+    Activation, Graph, Init, Interpolation, Layout, Loss, Op, TensorId, Update, WeightLayout, Window, differentiate,
+    optimize,
 };
 
 /// A piece of work with a name.
@@ -99,7 +100,7 @@ impl Workload {
                     let slopes = b.vector(co, 14 + i)?;
                     h = b.graph.push(Op::Prelu, &[h, slopes])?;
                 }
-                let w = b.parameter(&[9, 9, 1, 56], Kind::ConvTranspose, 21)?;
+                let w = b.parameter(&[9, 9, 1, 56], WeightLayout::ConvTranspose, 21)?;
                 let y = b.graph.conv_transpose2d(h, w, Window { kernel: 9, stride: 2, padding: 4 }, 1)?;
                 let bias = b.vector(1, 22)?;
                 let y = b.graph.push(Op::BiasAdd, &[y, bias])?;
@@ -183,20 +184,20 @@ impl Builder {
         Ok(tensor)
     }
 
-    fn parameter(&mut self, shape: &[usize], kind: Kind, index: usize) -> Result<TensorId> {
+    fn parameter(&mut self, shape: &[usize], kind: WeightLayout, index: usize) -> Result<TensorId> {
         self.order.push(index);
         self.graph.parameter(&format!("p{index}"), shape, Init::Constant(0.0), kind)
     }
 
     fn vector(&mut self, len: usize, index: usize) -> Result<TensorId> {
-        self.parameter(&[len], Kind::Plain, index)
+        self.parameter(&[len], WeightLayout::Plain, index)
     }
 
     fn mlp(&mut self, x: TensorId, sizes: &[usize]) -> Result<TensorId> {
         let mut h = x;
         for (i, pair) in sizes.windows(2).enumerate() {
             self.graph.layer(format!("layer {i}"));
-            let w = self.parameter(pair, Kind::Linear, 2 * i)?;
+            let w = self.parameter(pair, WeightLayout::Linear, 2 * i)?;
             let b = self.vector(pair[1], 2 * i + 1)?;
             h = self.graph.linear(h, w, b)?;
             if i + 2 < sizes.len() {
@@ -208,7 +209,7 @@ impl Builder {
 
     fn conv(&mut self, x: TensorId, [ci, co, k]: [usize; 3], index: usize) -> Result<TensorId> {
         self.graph.layer(format!("conv {index}"));
-        let w = self.parameter(&[k, k, ci, co], Kind::Conv, index)?;
+        let w = self.parameter(&[k, k, ci, co], WeightLayout::Conv, index)?;
         let b = self.vector(co, index + 1)?;
         self.graph.conv2d(x, w, b, Window { kernel: k, stride: 1, padding: k / 2 })
     }

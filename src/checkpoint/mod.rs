@@ -57,7 +57,7 @@ pub struct TrainingState {
 
 /// How numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Storage {
+pub enum FloatFormat {
     /// 32-bit floats.
     F32,
     /// 16-bit floats: half the bytes, for use rather than for training.
@@ -164,7 +164,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When the file cannot be laid out, which no network of this program causes.
-    pub fn encode(&self, storage: Storage) -> Result<Vec<u8>> {
+    pub fn encode(&self, storage: FloatFormat) -> Result<Vec<u8>> {
         let mut metadata: HashMap<String, String> = HashMap::new();
         let mut put = |key: &str, value: String| metadata.insert(key.to_string(), value);
         put("wgrad", FORMAT.into());
@@ -191,7 +191,7 @@ impl Checkpoint {
         }
         let bytes: Vec<(String, &Array, Vec<u8>)> =
             tensors.into_iter().map(|(name, array)| (name, array, store(&array.values, storage))).collect();
-        let dtype = if storage == Storage::F16 { Dtype::F16 } else { Dtype::F32 };
+        let dtype = if storage == FloatFormat::F16 { Dtype::F16 } else { Dtype::F32 };
         let lay = |e| Error::input(format!("checkpoint: {e}"));
         let views = bytes.iter().map(|(name, array, data)| {
             Ok((name.as_str(), TensorView::new(dtype, array.shape.clone(), data).map_err(lay)?))
@@ -207,7 +207,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Naming the path.
-    pub fn save(&self, path: &Path, storage: Storage) -> Result<()> {
+    pub fn save(&self, path: &Path, storage: FloatFormat) -> Result<()> {
         files::replace(path, &self.encode(storage)?)
     }
 }
@@ -285,10 +285,10 @@ fn with_metadata(file: &[u8], metadata: HashMap<String, String>) -> Vec<u8> {
     out
 }
 
-fn store(values: &[f32], storage: Storage) -> Vec<u8> {
+fn store(values: &[f32], storage: FloatFormat) -> Vec<u8> {
     match storage {
-        Storage::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        Storage::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+        FloatFormat::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        FloatFormat::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
     }
 }
 
@@ -339,14 +339,14 @@ mod tests {
             record: Some("xxh3:0123456789abcdef".into()),
             device: "cpu".into(),
         });
-        let bytes = one.encode(Storage::F32).unwrap();
+        let bytes = one.encode(FloatFormat::F32).unwrap();
         assert_eq!(Checkpoint::decode(&bytes, "x").unwrap(), one);
-        assert_eq!(bytes, one.encode(Storage::F32).unwrap());
+        assert_eq!(bytes, one.encode(FloatFormat::F32).unwrap());
     }
 
     #[test]
     fn damage_names_the_file_and_never_panics() {
-        let bytes = checkpoint().encode(Storage::F32).unwrap();
+        let bytes = checkpoint().encode(FloatFormat::F32).unwrap();
         for cut in [0, 4, 8, 20, bytes.len() / 2, bytes.len() - 1] {
             let error = Checkpoint::decode(&bytes[..cut], "cut.safetensors").unwrap_err().to_string();
             assert!(error.contains("cut.safetensors"), "{error}");
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_found() {
-        let bytes = checkpoint().encode(Storage::F32).unwrap();
+        let bytes = checkpoint().encode(FloatFormat::F32).unwrap();
         for bit in 0..8 * bytes.len() {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
@@ -369,7 +369,7 @@ mod tests {
         let refused = |output: OutputSpec| {
             let mut wrong = checkpoint();
             wrong.interface.output = output;
-            let bytes = wrong.encode(Storage::F32).unwrap();
+            let bytes = wrong.encode(FloatFormat::F32).unwrap();
             Checkpoint::decode(&bytes, "x").unwrap_err().to_string()
         };
         let names = |n: &[&str]| n.iter().map(|n| n.to_string()).collect::<Vec<_>>();
@@ -387,7 +387,7 @@ mod tests {
         assert!(refused(OutputSpec::Picture { pixels: Pixels::plain(Colour::Rgb) }).contains("picture"));
         let mut wrong = checkpoint();
         wrong.interface.input = InputSpec::plain(names(&["a", "b"]), true);
-        let error = Checkpoint::decode(&wrong.encode(Storage::F32).unwrap(), "x").unwrap_err().to_string();
+        let error = Checkpoint::decode(&wrong.encode(FloatFormat::F32).unwrap(), "x").unwrap_err().to_string();
         assert!(error.contains("2 features") && error.contains("takes 3"), "{error}");
     }
 
@@ -395,7 +395,7 @@ mod tests {
     fn another_networks_tensors_are_named() {
         let mut wrong = checkpoint();
         wrong.network = Network::Mlp { sizes: vec![3, 6, 2], activation: Activation::Relu, dropout: 0.0 };
-        let bytes = wrong.encode(Storage::F32).unwrap();
+        let bytes = wrong.encode(FloatFormat::F32).unwrap();
         let error = Checkpoint::decode(&bytes, "x").unwrap_err().to_string();
         assert!(error.contains("`0."), "{error}");
     }

@@ -35,7 +35,7 @@ pub struct Arguments {
 }
 
 /// One workload on all devices, in their order; what failed says why.
-struct Row {
+struct BenchRow {
     workload: Workload,
     results: Vec<Result<Measurement>>,
 }
@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console, started: I
     for workload in chosen {
         console.note(&format!("{} ...", workload.name()));
         let one = |device: &Device| measure(&workload, device.executor()?.as_mut(), effort);
-        let mut row = Row { workload, results: devices.iter().map(one).collect() };
+        let mut row = BenchRow { workload, results: devices.iter().map(one).collect() };
         disqualify(&mut row.results);
         if !arguments.json {
             output::line(&line(&row))?;
@@ -156,7 +156,7 @@ fn devices(common: &Common, console: &Console) -> Result<(Vec<Device>, bool)> {
     Ok((devices, failed))
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &BenchRow) -> String {
     let cpu = row.results[0].as_ref().ok().map(Measurement::median);
     let cells = row.results.iter().map(|result| match result {
         Ok(m) => {
@@ -168,7 +168,7 @@ fn line(row: &Row) -> String {
     format!("{:<26}{}", row.workload.name(), cells.collect::<String>())
 }
 
-fn entries<'a>(row: &'a Row, devices: &'a [Device]) -> impl Iterator<Item = serde_json::Value> + 'a {
+fn entries<'a>(row: &'a BenchRow, devices: &'a [Device]) -> impl Iterator<Item = serde_json::Value> + 'a {
     let cpu = row.results[0].as_ref().ok().map(Measurement::median);
     row.results.iter().zip(devices).map(move |(result, device)| {
         let (workload, device) = (row.workload.name(), device.describe());
@@ -184,7 +184,7 @@ fn entries<'a>(row: &'a Row, devices: &'a [Device]) -> impl Iterator<Item = serd
 }
 
 /// Bars of milliseconds on a logarithmic scale, a colour for each device.
-fn plot(rows: &[Row], devices: &[Device]) -> std::result::Result<String, Box<dyn std::error::Error>> {
+fn plot(rows: &[BenchRow], devices: &[Device]) -> std::result::Result<String, Box<dyn std::error::Error>> {
     let medians = rows.iter().flat_map(|r| &r.results).filter_map(|r| r.as_ref().ok()).map(Measurement::median);
     let (low, high) = medians.fold((f64::MAX, f64::MIN), |(l, h), m| (l.min(m), h.max(m)));
     let mut svg = String::new();

@@ -58,7 +58,7 @@ pub fn driver(line: &str) {
 static MODE: OnceLock<Mode> = OnceLock::new();
 
 /// Tells what a device does that a person may wonder about.
-pub fn hear(event: &Event) {
+pub fn on_event(event: &Event) {
     match MODE.get() {
         Some(Mode::Bar | Mode::Plain) => say(&event.to_string()),
         Some(Mode::Json) => say(&fields(event).to_string()),

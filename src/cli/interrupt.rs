@@ -1,7 +1,7 @@
 //! Ctrl-C: the first finishes what must be finished, the second kills.
 
 use serde_json::json;
-use wgrad::train::Stop;
+use wgrad::train::CancelToken;
 
 use super::console::{Console, Mode, say};
 
@@ -9,7 +9,7 @@ use super::console::{Console, Mode, say};
 pub const CODE: u8 = 130;
 
 /// Asked for by the first Ctrl-C.
-pub static STOP: Stop = Stop::new();
+pub static STOP: CancelToken = CancelToken::new();
 
 /// Listens for Ctrl-C and for requests to terminate; `first` is what the first one says.
 pub fn listen(first: &str, console: &Console) {

@@ -102,7 +102,7 @@ impl Common {
 
     /// How devices are waited for.
     fn watch(&self) -> Watch {
-        Watch { limit: self.device_timeout, stop: Some(&interrupt::STOP), hear: Some(console::hear) }
+        Watch { limit: self.device_timeout, stop: Some(&interrupt::STOP), on_event: Some(console::on_event) }
     }
 }
 

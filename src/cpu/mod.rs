@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::executor::{Executor, Ledger, PlanId};
-use crate::graph::{Arena, Clock, Loss, Place, Plan, Store, TensorId};
+use crate::graph::{Arena, DatasetBuffer, Loss, Plan, StepParams, Storage, TensorId};
 use crate::{Error, Result, memory};
 use parallel::Lanes;
 pub use real::Real;
@@ -43,7 +43,7 @@ const SMALL: u64 = 1 << 19;
 
 /// The CPU as an [`Executor`].
 pub struct Cpu<T: Real> {
-    ledger: Ledger<Loaded<T>>,
+    ledger: Ledger<LoadedPlan<T>>,
     arenas: [Vec<T>; 6],
     stores: sampling::Stores,
     lanes: Lanes<T>,
@@ -54,7 +54,7 @@ pub struct Cpu<T: Real> {
     memory: u64,
 }
 
-struct Loaded<T> {
+struct LoadedPlan<T> {
     plan: Arc<Plan>,
     slots: Vec<Vec<T>>,
     small: bool,
@@ -114,22 +114,22 @@ impl<T: Real> Cpu<T> {
     /// When the plan gives the tensor no place of its own.
     pub fn values(&self, plan: PlanId, tensor: TensorId) -> Result<Vec<T>> {
         let loaded = self.ledger.get(plan)?;
-        match loaded.plan.places.get(tensor.0) {
-            Some(&place @ (Place::Slot(_) | Place::Arena { .. })) => {
+        match loaded.plan.storage.get(tensor.0) {
+            Some(&place @ (Storage::Slot(_) | Storage::Arena { .. })) => {
                 Ok(self.at(loaded, place, loaded.plan.shape(tensor).len()).to_vec())
             }
-            Some(Place::Store(_) | Place::Fused) | None => {
+            Some(Storage::DatasetBuffer(_) | Storage::Fused) | None => {
                 Err(Error::input(format!("{tensor:?} has no values to read")))
             }
         }
     }
 
     /// The values of a place that has some.
-    fn at<'a>(&'a self, loaded: &'a Loaded<T>, place: Place, len: usize) -> &'a [T] {
+    fn at<'a>(&'a self, loaded: &'a LoadedPlan<T>, place: Storage, len: usize) -> &'a [T] {
         match place {
-            Place::Slot(slot) => &loaded.slots[slot][..len],
-            Place::Arena { arena, offset } => &self.arenas[arena as usize][offset..offset + len],
-            Place::Store(_) | Place::Fused => &[],
+            Storage::Slot(slot) => &loaded.slots[slot][..len],
+            Storage::Arena { arena, offset } => &self.arenas[arena as usize][offset..offset + len],
+            Storage::DatasetBuffer(_) | Storage::Fused => &[],
         }
     }
 
@@ -140,7 +140,7 @@ impl<T: Real> Cpu<T> {
     pub fn set_values(&mut self, plan: PlanId, tensor: TensorId, values: &[T]) -> Result<()> {
         let loaded = self.ledger.get_mut(plan)?;
         let known = loaded.plan.tensors.get(tensor.0);
-        let Some((&Place::Arena { arena, offset }, known)) = loaded.plan.places.get(tensor.0).zip(known) else {
+        let Some((&Storage::Arena { arena, offset }, known)) = loaded.plan.storage.get(tensor.0).zip(known) else {
             return self.set_input(plan, tensor, values);
         };
         if values.len() != known.shape.len() {
@@ -153,7 +153,7 @@ impl<T: Real> Cpu<T> {
 
     fn set_input(&mut self, plan: PlanId, tensor: TensorId, values: &[T]) -> Result<()> {
         // Nothing reads an input that was fused away.
-        if let Place::Slot(slot) = self.ledger.input(plan, tensor, values.len())? {
+        if let Storage::Slot(slot) = self.ledger.input(plan, tensor, values.len())? {
             self.ledger.get_mut(plan)?.slots[slot][..values.len()].copy_from_slice(values);
         }
         Ok(())
@@ -187,7 +187,7 @@ impl<T: Real> Cpu<T> {
         }
     }
 
-    fn run_step(&mut self, id: PlanId, index: usize, clock: Clock) {
+    fn run_step(&mut self, id: PlanId, index: usize, clock: StepParams) {
         let Ok(loaded) = self.ledger.get_mut(id) else { return };
         let plan = &*loaded.plan;
         let step = &plan.steps[index];
@@ -197,10 +197,10 @@ impl<T: Real> Cpu<T> {
         };
         let len = plan.shape(output).len();
         // What is written is taken out, so that everything else can be read beside it.
-        let (mut target, start) = match plan.places[output.0] {
-            Place::Slot(slot) => (take(&mut loaded.slots[slot]), 0),
-            Place::Arena { arena, offset } => (take(&mut self.arenas[arena as usize]), offset),
-            Place::Store(_) | Place::Fused => panic!("the plan was verified: results have a place"),
+        let (mut target, start) = match plan.storage[output.0] {
+            Storage::Slot(slot) => (take(&mut loaded.slots[slot]), 0),
+            Storage::Arena { arena, offset } => (take(&mut self.arenas[arena as usize]), offset),
+            Storage::DatasetBuffer(_) | Storage::Fused => panic!("the plan was verified: results have a place"),
         };
         let out = &mut target[start..start + len];
         if self.poison {
@@ -215,10 +215,10 @@ impl<T: Real> Cpu<T> {
                 None => self.losses.push(part),
             }
         }
-        match plan.places[output.0] {
-            Place::Slot(slot) => loaded.slots[slot] = target,
-            Place::Arena { arena, .. } => self.arenas[arena as usize] = target,
-            Place::Store(_) | Place::Fused => {}
+        match plan.storage[output.0] {
+            Storage::Slot(slot) => loaded.slots[slot] = target,
+            Storage::Arena { arena, .. } => self.arenas[arena as usize] = target,
+            Storage::DatasetBuffer(_) | Storage::Fused => {}
         }
     }
 }
@@ -248,7 +248,7 @@ impl<T: Real> Executor for Cpu<T> {
         if self.shared.len() < shared {
             self.shared.resize(shared, T::ZERO);
         }
-        let loaded = Loaded {
+        let loaded = LoadedPlan {
             slots: plan.slots.iter().map(|&len| vec![T::ZERO; len]).collect(),
             small: plan.macs() + held as u64 + (plan.layout.len(Arena::Parameters) as u64) < SMALL,
             plan: plan.clone(),
@@ -281,18 +281,18 @@ impl<T: Real> Executor for Cpu<T> {
         Ok(self.arenas[arena as usize].iter().map(|v| v.narrow()).collect())
     }
 
-    fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()> {
+    fn write_store(&mut self, store: DatasetBuffer, bytes: &[u8]) -> Result<()> {
         self.ledger.store(store, bytes)?;
         self.stores.bytes(store)[..bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 
-    fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
+    fn run(&mut self, plan: PlanId, clocks: &[StepParams]) -> Result<()> {
         self.ledger.clocks(plan, clocks)?;
         let steps = self.ledger.get(plan)?.plan.steps.len();
         self.inside(plan, |cpu| {
             for (slot, &clock) in clocks.iter().enumerate() {
-                let clock = Clock { slot: slot as u32, ..clock };
+                let clock = StepParams { slot: slot as u32, ..clock };
                 (0..steps).for_each(|i| cpu.run_step(plan, i, clock));
             }
         });
@@ -303,7 +303,7 @@ impl<T: Real> Executor for Cpu<T> {
         Ok(take(&mut self.losses))
     }
 
-    fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
+    fn profile(&mut self, plan: PlanId, clock: &StepParams) -> Result<Vec<f64>> {
         self.ledger.clocks(plan, std::slice::from_ref(clock))?;
         let steps = self.ledger.get(plan)?.plan.steps.len();
         let mut times = vec![0.0; steps];

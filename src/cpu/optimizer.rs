@@ -6,10 +6,10 @@ use rayon::prelude::*;
 
 use super::parallel::{GRAIN, PARTS, total};
 use super::real::{Real, decimal};
-use crate::graph::{Clock, Segment, Update};
+use crate::graph::{Segment, StepParams, Update};
 
 /// Euclidean norm of all gradients after unscaling.
-pub(super) fn norm<T: Real>(gradients: &[T], segments: &[Segment], clock: &Clock) -> T {
+pub(super) fn norm<T: Real>(gradients: &[T], segments: &[Segment], clock: &StepParams) -> T {
     let mut partials = [0.0; PARTS];
     let each = segments.iter().map(|s| {
         let g = &gradients[s.offset..s.offset + s.shape.len()];
@@ -27,7 +27,7 @@ pub(super) struct Arenas<'a, T> {
 }
 
 /// Factor on the gradients, or none when the update is skipped: their norm is no number or infinite.
-pub(super) fn factor<T: Real>(clip: Option<f32>, norm: Option<T>, clock: &Clock) -> Option<f64> {
+pub(super) fn factor<T: Real>(clip: Option<f32>, norm: Option<T>, clock: &StepParams) -> Option<f64> {
     let unscale = 1.0 / f64::from(clock.loss_scale);
     match (clip, norm) {
         (Some(clip), Some(norm)) => {
@@ -39,7 +39,7 @@ pub(super) fn factor<T: Real>(clip: Option<f32>, norm: Option<T>, clock: &Clock)
 }
 
 /// One update of all parameters with gradients times `factor`.
-pub(super) fn update<T: Real>(rule: Update, arenas: Arenas<T>, factor: f64, clock: &Clock) {
+pub(super) fn update<T: Real>(rule: Update, arenas: Arenas<T>, factor: f64, clock: &StepParams) {
     let rate = T::constant(clock.learning_rate).wide();
     let (lr, factor) = (T::of(rate), T::of(factor));
     let of = |x: f32| T::of(decimal(x));
@@ -85,7 +85,7 @@ pub(super) fn update<T: Real>(rule: Update, arenas: Arenas<T>, factor: f64, cloc
 }
 
 /// `average = keep average + (1 - keep) parameters`, with `keep` as [`crate::graph::Op::Average`] says.
-pub(super) fn average<T: Real>(average: &mut [T], parameters: &[T], decay: f32, clock: &Clock) {
+pub(super) fn average<T: Real>(average: &mut [T], parameters: &[T], decay: f32, clock: &StepParams) {
     let past = 10.0 + f64::from(clock.step);
     let keep = T::of(decimal(decay).min(1.0 - 9.0 / past));
     let take = T::of((1.0 - decimal(decay)).max(9.0 / past));

@@ -4,7 +4,7 @@ use super::parallel;
 use super::real::Real;
 use crate::data::PictureEntry;
 use crate::data::batch::{batch_row, patch, transform};
-use crate::graph::{Clock, Shape, Store};
+use crate::graph::{DatasetBuffer, Shape, StepParams};
 use crate::random::pcg4d;
 
 /// The resident dataset.
@@ -20,7 +20,7 @@ pub(super) struct Stores {
 
 impl Stores {
     /// Makes room for `len` elements.
-    pub fn reserve(&mut self, store: Store, len: usize) {
+    pub fn reserve(&mut self, store: DatasetBuffer, len: usize) {
         fn grow<E: Clone>(vec: &mut Vec<E>, len: usize, zero: E) {
             if vec.len() < len {
                 vec.resize(len, zero);
@@ -28,24 +28,24 @@ impl Stores {
         }
         let none = PictureEntry { end: 0, width: 0, height: 0, low: 0, high: 0 };
         match store {
-            Store::Features => grow(&mut self.features, len, 0.0),
-            Store::FeatureBytes => grow(&mut self.feature_bytes, len, 0),
-            Store::Targets => grow(&mut self.targets, len, 0.0),
-            Store::Low => grow(&mut self.low, len, 0),
-            Store::High => grow(&mut self.high, len, 0),
-            Store::Table => grow(&mut self.table, len / 5, none),
+            DatasetBuffer::Features => grow(&mut self.features, len, 0.0),
+            DatasetBuffer::FeatureBytes => grow(&mut self.feature_bytes, len, 0),
+            DatasetBuffer::Targets => grow(&mut self.targets, len, 0.0),
+            DatasetBuffer::Low => grow(&mut self.low, len, 0),
+            DatasetBuffer::High => grow(&mut self.high, len, 0),
+            DatasetBuffer::Table => grow(&mut self.table, len / 5, none),
         }
     }
 
     /// A store's bytes.
-    pub fn bytes(&mut self, store: Store) -> &mut [u8] {
+    pub fn bytes(&mut self, store: DatasetBuffer) -> &mut [u8] {
         match store {
-            Store::Features => bytemuck::cast_slice_mut(&mut self.features),
-            Store::FeatureBytes => &mut self.feature_bytes,
-            Store::Targets => bytemuck::cast_slice_mut(&mut self.targets),
-            Store::Low => &mut self.low,
-            Store::High => &mut self.high,
-            Store::Table => bytemuck::cast_slice_mut(&mut self.table),
+            DatasetBuffer::Features => bytemuck::cast_slice_mut(&mut self.features),
+            DatasetBuffer::FeatureBytes => &mut self.feature_bytes,
+            DatasetBuffer::Targets => bytemuck::cast_slice_mut(&mut self.targets),
+            DatasetBuffer::Low => &mut self.low,
+            DatasetBuffer::High => &mut self.high,
+            DatasetBuffer::Table => bytemuck::cast_slice_mut(&mut self.table),
         }
     }
 
@@ -62,7 +62,13 @@ fn unit<T: Real>(byte: u8) -> T {
 }
 
 /// Rows of so many columns of a table, in the shuffled order of the clock's epoch, after the first ones of the step.
-pub(super) fn rows<T: Real>(out: &mut [T], stores: &Stores, store: Store, size: (usize, usize), clock: &Clock) {
+pub(super) fn rows<T: Real>(
+    out: &mut [T],
+    stores: &Stores,
+    store: DatasetBuffer,
+    size: (usize, usize),
+    clock: &StepParams,
+) {
     let (columns, first) = size;
     parallel::rows(out, columns, |at, block| {
         for (i, out) in block.chunks_exact_mut(columns).enumerate() {
@@ -75,12 +81,12 @@ pub(super) fn rows<T: Real>(out: &mut [T], stores: &Stores, store: Store, size: 
                 out.iter_mut().zip(&from[row..row + columns]).for_each(|(o, &v)| *o = unit(v));
             };
             match store {
-                Store::Features => floats(out, &stores.features),
-                Store::Targets => floats(out, &stores.targets),
-                Store::FeatureBytes => bytes(out, &stores.feature_bytes),
-                Store::Low => bytes(out, &stores.low),
-                Store::High => bytes(out, &stores.high),
-                Store::Table => out.fill(T::NAN), // an index, not a number to learn from
+                DatasetBuffer::Features => floats(out, &stores.features),
+                DatasetBuffer::Targets => floats(out, &stores.targets),
+                DatasetBuffer::FeatureBytes => bytes(out, &stores.feature_bytes),
+                DatasetBuffer::Low => bytes(out, &stores.low),
+                DatasetBuffer::High => bytes(out, &stores.high),
+                DatasetBuffer::Table => out.fill(T::NAN), // an index, not a number to learn from
             }
         }
     });
@@ -89,7 +95,7 @@ pub(super) fn rows<T: Real>(out: &mut [T], stores: &Stores, store: Store, size: 
 /// How [`patches`] reads its store.
 #[derive(Clone, Copy)]
 pub(super) struct Patches {
-    pub store: Store,
+    pub store: DatasetBuffer,
     pub patch: usize,
     pub scale: usize,
     pub high: bool,
@@ -97,13 +103,13 @@ pub(super) struct Patches {
 }
 
 /// Patches of shape `shape`, drawn, flipped and rotated.
-pub(super) fn patches<T: Real>(out: &mut [T], stores: &Stores, shape: Shape, how: Patches, clock: &Clock) {
+pub(super) fn patches<T: Real>(out: &mut [T], stores: &Stores, shape: Shape, how: Patches, clock: &StepParams) {
     let (_, side, _, channels) = shape.image().expect("checked by the graph");
     let bytes = match how.store {
-        Store::Low => &stores.low,
-        Store::High => &stores.high,
-        Store::FeatureBytes => &stores.feature_bytes,
-        Store::Features | Store::Targets | Store::Table => return out.fill(T::NAN),
+        DatasetBuffer::Low => &stores.low,
+        DatasetBuffer::High => &stores.high,
+        DatasetBuffer::FeatureBytes => &stores.feature_bytes,
+        DatasetBuffer::Features | DatasetBuffer::Targets | DatasetBuffer::Table => return out.fill(T::NAN),
     };
     let table = &stores.table[..(clock.count as usize).min(stores.table.len())];
     let size = side * side * channels;
@@ -125,7 +131,7 @@ pub(super) fn patches<T: Real>(out: &mut [T], stores: &Stores, shape: Shape, how
 }
 
 /// Zeros a share `rate` of the elements and scales the others by `1 / (1 - rate)`.
-pub(super) fn dropout<T: Real>(out: &mut [T], x: &[T], rate: f32, stream: u32, clock: &Clock) {
+pub(super) fn dropout<T: Real>(out: &mut [T], x: &[T], rate: f32, stream: u32, clock: &StepParams) {
     let below = (f64::from(rate) * 4_294_967_296.0) as u32;
     let scale = T::of(1.0 / (1.0 - f64::from(rate)));
     parallel::blocks(out, parallel::GRAIN, |at, block| {

@@ -6,7 +6,9 @@ use super::parallel::{self, Lanes, PARTS};
 use super::real::Real;
 use super::sampling::{self, Patches, Stores};
 use super::{loss, matmul, normalization, optimizer, reduction, shape, softmax, spatial};
-use crate::graph::{Arena, Clock, Epilogue, Home, Op, Place, Plan, Shape, Step, Store, TensorId};
+use crate::graph::{
+    Arena, DatasetBuffer, Epilogue, Op, Plan, Shape, Step, StepParams, Storage, TensorId, TensorSource,
+};
 
 /// What a step can see. The slot or arena that it writes has been taken out.
 pub(super) struct Context<'a, T> {
@@ -15,7 +17,7 @@ pub(super) struct Context<'a, T> {
     pub arenas: &'a [Vec<T>; 6],
     pub stores: &'a Stores,
     pub lanes: &'a Lanes<T>,
-    pub clock: Clock,
+    pub clock: StepParams,
 }
 
 impl<'a, T: Real> Context<'a, T> {
@@ -28,10 +30,10 @@ impl<'a, T: Real> Context<'a, T> {
         self.plan.shape(tensor)
     }
 
-    fn store(&self, tensor: TensorId) -> Store {
-        match self.plan.tensors[tensor.0].home {
-            Home::Dataset(store) => store,
-            home => panic!("samples are drawn from the dataset, not {home:?}"),
+    fn store(&self, tensor: TensorId) -> DatasetBuffer {
+        match self.plan.tensors[tensor.0].source {
+            TensorSource::Dataset(store) => store,
+            source => panic!("samples are drawn from the dataset, not {source:?}"),
         }
     }
 
@@ -48,10 +50,10 @@ impl<'a, T: Real> Context<'a, T> {
 
 fn elements<'a, T>(plan: &Plan, slots: &'a [Vec<T>], arenas: &'a [Vec<T>; 6], tensor: TensorId) -> &'a [T] {
     let len = plan.shape(tensor).len();
-    match plan.places[tensor.0] {
-        Place::Slot(slot) => &slots[slot][..len],
-        Place::Arena { arena, offset } => &arenas[arena as usize][offset..offset + len],
-        Place::Store(_) | Place::Fused => panic!("the plan was verified: operands are values or state"),
+    match plan.storage[tensor.0] {
+        Storage::Slot(slot) => &slots[slot][..len],
+        Storage::Arena { arena, offset } => &arenas[arena as usize][offset..offset + len],
+        Storage::DatasetBuffer(_) | Storage::Fused => panic!("the plan was verified: operands are values or state"),
     }
 }
 
@@ -61,13 +63,13 @@ pub(super) fn effect<T: Real>(
     slots: &[Vec<T>],
     arenas: &mut [Vec<T>; 6],
     step: &Step,
-    clock: &Clock,
+    clock: &StepParams,
     shared: &mut [T],
 ) {
     match step.op {
         Op::TrackStatistics { momentum } => {
             let mut all = std::mem::take(&mut arenas[Arena::Statistics as usize]);
-            let Place::Arena { offset, .. } = plan.places[step.inputs[1].0] else { panic!("statistics are state") };
+            let Storage::Arena { offset, .. } = plan.storage[step.inputs[1].0] else { panic!("statistics are state") };
             let len = plan.shape(step.inputs[1]).len();
             normalization::track(
                 &mut all[offset..offset + len],

@@ -7,11 +7,12 @@ use crate::data::PictureEntry;
 use crate::data::batch::{batch_row, patch, transform};
 use crate::executor::{Executor, PlanId};
 use crate::graph::{
-    Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Plan, Store, TensorId, Update, differentiate, optimize,
+    Arena, DatasetBuffer, Graph, Init, Loss, Op, Options, Plan, StepParams, TensorId, Update, WeightLayout,
+    differentiate, optimize,
 };
 
-const CLOCK: Clock =
-    Clock { step: 3, seed: 7, epoch: 1, offset: 4, count: 6, learning_rate: 0.1, loss_scale: 1.0, slot: 0 };
+const CLOCK: StepParams =
+    StepParams { step: 3, seed: 7, epoch: 1, offset: 4, count: 6, learning_rate: 0.1, loss_scale: 1.0, slot: 0 };
 
 fn load(graph: &Graph) -> (Cpu<f64>, PlanId) {
     let mut cpu = Cpu::new().poisoned();
@@ -28,15 +29,16 @@ fn close(got: &[f64], want: &[f64]) {
 #[test]
 fn rows_come_in_the_shuffled_order_and_wrap_into_the_next_epoch() {
     let mut g = Graph::new();
-    let (bytes, targets) = (g.dataset(Store::FeatureBytes, &[8, 3]).unwrap(), g.dataset(Store::Targets, &[8]).unwrap());
+    let (bytes, targets) =
+        (g.dataset(DatasetBuffer::FeatureBytes, &[8, 3]).unwrap(), g.dataset(DatasetBuffer::Targets, &[8]).unwrap());
     let x = g.push(Op::SampleRows { batch: 4, first: 1 }, &[bytes]).unwrap();
     let t = g.push(Op::SampleRows { batch: 4, first: 1 }, &[targets]).unwrap();
     g.output(x);
     g.output(t);
     let (mut cpu, id) = load(&g);
-    cpu.write_store(Store::FeatureBytes, &(0..18).collect::<Vec<u8>>()).unwrap();
-    cpu.write_store(Store::Targets, bytemuck::cast_slice(&[0f32, 1.0, 2.0, 3.0, 4.0, 5.0])).unwrap();
-    assert!(cpu.write_store(Store::Targets, &[0; 33]).is_err());
+    cpu.write_store(DatasetBuffer::FeatureBytes, &(0..18).collect::<Vec<u8>>()).unwrap();
+    cpu.write_store(DatasetBuffer::Targets, bytemuck::cast_slice(&[0f32, 1.0, 2.0, 3.0, 4.0, 5.0])).unwrap();
+    assert!(cpu.write_store(DatasetBuffer::Targets, &[0; 33]).is_err());
     cpu.run(id, &[CLOCK]).unwrap();
     let rows: Vec<u32> = (1..5).map(|i| batch_row(7, 6, 1, 4, i)).collect();
     close(&cpu.values(id, t).unwrap(), &rows.iter().map(|&r| f64::from(r)).collect::<Vec<_>>());
@@ -58,19 +60,21 @@ fn patches_of_both_stores_stay_aligned() {
         high.extend((0..4 * w * h).map(|i| (first + i / (2 * w) / 2 * w + i % (2 * w) / 2) as u8));
     }
     let mut g = Graph::new();
-    let (small, large) =
-        (g.dataset(Store::Low, &[low.len(), 1]).unwrap(), g.dataset(Store::High, &[high.len(), 1]).unwrap());
-    let entries = g.dataset(Store::Table, &[2, 5]).unwrap();
+    let (small, large) = (
+        g.dataset(DatasetBuffer::Low, &[low.len(), 1]).unwrap(),
+        g.dataset(DatasetBuffer::High, &[high.len(), 1]).unwrap(),
+    );
+    let entries = g.dataset(DatasetBuffer::Table, &[2, 5]).unwrap();
     let sample = |scale, high| Op::SamplePatches { batch: 9, patch: 3, scale, high, first: 2 };
     let x = g.push(sample(1, false), &[small, entries]).unwrap();
     let t = g.push(sample(2, true), &[large, entries]).unwrap();
     g.output(x);
     g.output(t);
     let (mut cpu, id) = load(&g);
-    cpu.write_store(Store::Low, &low).unwrap();
-    cpu.write_store(Store::High, &high).unwrap();
-    cpu.write_store(Store::Table, bytemuck::cast_slice(&table)).unwrap();
-    cpu.run(id, &[Clock { count: 2, ..CLOCK }]).unwrap();
+    cpu.write_store(DatasetBuffer::Low, &low).unwrap();
+    cpu.write_store(DatasetBuffer::High, &high).unwrap();
+    cpu.write_store(DatasetBuffer::Table, bytemuck::cast_slice(&table)).unwrap();
+    cpu.run(id, &[StepParams { count: 2, ..CLOCK }]).unwrap();
     let (x, t) = (cpu.values(id, x).unwrap(), cpu.values(id, t).unwrap());
     for n in 0..9 {
         let drawn = patch(7, 3, n as u32 + 2, &table, 3);
@@ -110,7 +114,7 @@ fn statistics_follow_the_batch_and_standardize_with_them() {
 /// A parameter under mean squared error: loss `p^2` for one element.
 fn scaled(clip: Option<f32>) -> (Graph, TensorId) {
     let mut g = Graph::new();
-    let p = g.parameter("p", &[1, 1], Init::Constant(0.0), Kind::Plain).unwrap();
+    let p = g.parameter("p", &[1, 1], Init::Constant(0.0), WeightLayout::Plain).unwrap();
     let t = g.input("t", &[1, 1]).unwrap();
     let y = g.push(Op::Scale(1.0), &[p]).unwrap();
     let loss = g.push(Op::Loss(Loss::Mse), &[y, t]).unwrap();
@@ -125,7 +129,7 @@ fn the_loss_scale_multiplies_gradients_and_leaves_updates_alone() {
         let (g, p) = scaled(clip);
         let (mut cpu, id) = load(&g);
         cpu.set_values(id, p, &[3.0]).unwrap();
-        cpu.run(id, &[Clock { loss_scale: scale, ..CLOCK }]).unwrap();
+        cpu.run(id, &[StepParams { loss_scale: scale, ..CLOCK }]).unwrap();
         assert!((cpu.read_state(Arena::Gradients).unwrap()[0] - 6.0 * scale).abs() < 1e-4);
         assert!((cpu.values(id, p).unwrap()[0] - want).abs() < 1e-6);
         assert_eq!(cpu.losses().unwrap(), [9.0]);
@@ -142,7 +146,7 @@ fn dropout_keeps_its_share_and_its_mean() {
     let (mut cpu, id) = load(&g);
     cpu.write(id, x, &[1.0; 40_000]).unwrap();
     let mut run = |step| {
-        cpu.run(id, &[Clock { step, ..CLOCK }]).unwrap();
+        cpu.run(id, &[StepParams { step, ..CLOCK }]).unwrap();
         cpu.values(id, y).unwrap()
     };
     let (one, two) = (run(1), run(2));
@@ -161,7 +165,7 @@ fn what_does_not_fit_is_refused() {
     assert!(cpu.write_state(Arena::Parameters, &[0.0]).is_err(), "gaps count");
     assert!(cpu.read_state(Arena::Second).is_err(), "no plan keeps second moments");
     let mut other = Graph::new();
-    other.parameter("q", &[3], Init::Constant(0.0), Kind::Plain).unwrap();
+    other.parameter("q", &[3], Init::Constant(0.0), WeightLayout::Plain).unwrap();
     let other = Arc::new(Plan::new(&other, Options::default()).unwrap());
     assert!(cpu.load(other).is_err(), "another layout");
     cpu.unload(id).unwrap();

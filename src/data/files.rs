@@ -134,14 +134,14 @@ fn why_left_out(path: &Path) -> String {
 }
 
 /// A decoded picture and what tells it from others.
-pub(super) struct Loaded {
+pub(super) struct LoadedFiles {
     pub raster: Raster,
     pub mark: Mark,
 }
 
 /// Decodes a picture; one of more than `max_pixels` is halved by bicubic until it has no more, which also makes it
 /// sharp at the scale of pixels, as large photographs seldom are.
-pub(super) fn load(path: &Path, max_pixels: Option<usize>, options: &DecodeOptions) -> Result<Loaded> {
+pub(super) fn load(path: &Path, max_pixels: Option<usize>, options: &DecodeOptions) -> Result<LoadedFiles> {
     let picture = Picture::open_with(path, options)?;
     let mut raster = Raster::from_picture(&picture);
     drop(picture);
@@ -149,7 +149,7 @@ pub(super) fn load(path: &Path, max_pixels: Option<usize>, options: &DecodeOptio
     while max_pixels.is_some_and(|most| raster.width * raster.height > most.max(1)) {
         raster = resized(&raster, 0.5);
     }
-    Ok(Loaded { raster, mark })
+    Ok(LoadedFiles { raster, mark })
 }
 
 /// The picture at `factor` times its size (rounded up, as MATLAB has it), rounded to 8 bits.

@@ -1,6 +1,6 @@
 //! Folders of pictures as a training set, in shards that fit a budget.
 
-use super::files::{self, Excluded, Listing, Loaded};
+use super::files::{self, Excluded, Listing, LoadedFiles};
 use super::likeness::Mark;
 use super::split::{self, Sides};
 use super::{Measure, PairOptions, Pictures, Raster, batch, pair, rows};
@@ -167,7 +167,7 @@ impl Folder {
                 Ok((loaded, like))
             });
             for (path, loaded) in portion.iter().zip(loaded.collect::<Vec<Result<_>>>()) {
-                let (Loaded { raster, mark }, like) = match loaded {
+                let (LoadedFiles { raster, mark }, like) = match loaded {
                     Ok(loaded) => loaded,
                     Err(error) => {
                         report.failed.push((path.clone(), error.to_string()));

@@ -15,19 +15,19 @@ const BUDGET: Duration = Duration::from_millis(200);
 
 impl Device {
     /// Finds a device as [`Device::find`] does, opens it and has it compute known answers. Where `auto` was asked for, one
-    /// that fails is told, and followed by the next: another interface to the same GPU, another GPU, the processor.
+    /// that fails is on_note, and followed by the next: another interface to the same GPU, another GPU, the processor.
     ///
     /// # Errors
     /// When nothing fits the request; when the device that was named cannot be opened or computes wrong numbers; when the
     /// work was asked to stop.
-    pub fn choose(request: &str, kernels: Kernels, told: &mut dyn FnMut(&str)) -> Result<Device> {
+    pub fn choose(request: &str, kernels: Kernels, on_note: &mut dyn FnMut(&str)) -> Result<Device> {
         let mut all = candidates(request)?.into_iter().peekable();
         while let Some(device) = all.next() {
             let device = device.with_kernels(Kernels { precision: Precision::F32, ..kernels });
             match (device.prove(), all.peek()) {
                 (Ok(()), _) => return Ok(device),
                 (Err(error @ Error::Interrupted { .. }), _) => return Err(error),
-                (Err(error), Some(next)) => told(&format!("{error}; going on with {}", next.describe())),
+                (Err(error), Some(next)) => on_note(&format!("{error}; going on with {}", next.describe())),
                 (Err(error), None) => return Err(error),
             }
         }
@@ -63,7 +63,7 @@ impl Device {
     /// The device that goes on with the work of this one, which failed: what `auto` would take next, proven, in the same
     /// precision where it can. None where this one was chosen by hand, or is the processor. Those that fail in turn are
     /// told; this one has to compute known answers again before it is trusted.
-    pub fn instead(&self, told: &mut dyn FnMut(&str)) -> Option<Device> {
+    pub fn instead(&self, on_note: &mut dyn FnMut(&str)) -> Option<Device> {
         let Device::Gpu(adapter, kernels) = self else { return None };
         Proof::of(adapter, kernels.precision).forget();
         // What was measured on it may be as wrong; that the file stays costs time at most.
@@ -79,7 +79,7 @@ impl Device {
             let device = device.with_kernels(Kernels { precision: Precision::F32, ..*kernels });
             match device.prove() {
                 Ok(()) => return Some(device.clone().with_precision(kernels.precision).unwrap_or(device)),
-                Err(error) => told(&error.to_string()),
+                Err(error) => on_note(&error.to_string()),
             }
         }
         None

@@ -14,13 +14,13 @@ impl Device {
     ///
     /// # Errors
     /// When the device cannot be opened.
-    pub fn verify(&self, checked: bool, effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
+    pub fn verify(&self, checked: bool, effort: &Effort, on_row: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
         match self {
-            Device::Cpu => verify::run(&|_| Ok(Box::new(Cpu::<f32>::new().poisoned())), &[], effort, told),
+            Device::Cpu => verify::run(&|_| Ok(Box::new(Cpu::<f32>::new().poisoned())), &[], effort, on_row),
             Device::Gpu(adapter, kernels) => {
                 let Kernels { precision, watch, .. } = *kernels;
                 let options = GpuOptions { checked, precision, watch, ..GpuOptions::default() };
-                verify::run(&verify::on_gpu(adapter.index, options), &gpu::tile_names(precision), effort, told)
+                verify::run(&verify::on_gpu(adapter.index, options), &gpu::tile_names(precision), effort, on_row)
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::PlanId;
 use crate::data::PictureEntry;
-use crate::graph::{Arena, Clock, Home, Layout, Op, Place, Plan, Step, Store, TensorId};
+use crate::graph::{Arena, DatasetBuffer, Layout, Op, Plan, Step, StepParams, Storage, TensorId, TensorSource};
 use crate::{Error, Result};
 
 /// The plans of an executor, each with what the device made for it, and what is known of the state they share.
@@ -16,9 +16,9 @@ pub(crate) struct Ledger<L> {
     layout: Option<Layout>,
     arenas: Vec<Arena>,
     /// Bytes that the largest plan so far has room for, by store.
-    room: [u64; Store::ALL.len()],
+    room: [u64; DatasetBuffer::ALL.len()],
     /// Bytes written, from a store's beginning.
-    written: [u64; Store::ALL.len()],
+    written: [u64; DatasetBuffer::ALL.len()],
     /// The pictures that patches are drawn from, as they were written.
     table: Vec<PictureEntry>,
     /// Counts what was written to stores.
@@ -114,34 +114,34 @@ impl<L> Ledger<L> {
         self.entries.get(plan.0).and_then(Option::as_ref).ok_or_else(unknown)
     }
 
-    /// Where an input's values go: a slot, or [`Place::Fused`] where nothing reads it.
+    /// Where an input's values go: a slot, or [`Storage::Fused`] where nothing reads it.
     ///
     /// # Errors
     /// When the tensor is no input of the plan or has another number of values.
-    pub fn input(&self, plan: PlanId, tensor: TensorId, values: usize) -> Result<Place> {
+    pub fn input(&self, plan: PlanId, tensor: TensorId, values: usize) -> Result<Storage> {
         let plan = &self.entry(plan)?.plan;
         let known = plan.tensors.get(tensor.0).ok_or_else(foreign)?;
-        if known.home != Home::Input {
+        if known.source != TensorSource::Input {
             return Err(Error::tensor(&known.name, "is no input of the plan"));
         }
         if known.shape.len() != values {
             return Err(Error::tensor(&known.name, format!("is {}; {values} values were given", known.shape)));
         }
-        Ok(plan.places[tensor.0])
+        Ok(plan.storage[tensor.0])
     }
 
     /// Where the values of a tensor that outlives a run are, and how many: a slot, or part of an arena.
     ///
     /// # Errors
     /// When the tensor is none of the plan, or neither an input nor state nor an output.
-    pub fn output(&self, plan: PlanId, tensor: TensorId) -> Result<(Place, usize)> {
+    pub fn output(&self, plan: PlanId, tensor: TensorId) -> Result<(Storage, usize)> {
         let plan = &self.entry(plan)?.plan;
         let known = plan.tensors.get(tensor.0).ok_or_else(foreign)?;
-        let kept = known.home == Home::Input || plan.outputs.contains(&tensor);
-        match plan.places[tensor.0] {
-            place @ Place::Slot(_) if kept => Ok((place, known.shape.len())),
-            place @ Place::Arena { .. } => Ok((place, known.shape.len())),
-            Place::Slot(_) | Place::Store(_) | Place::Fused => {
+        let kept = known.source == TensorSource::Input || plan.outputs.contains(&tensor);
+        match plan.storage[tensor.0] {
+            place @ Storage::Slot(_) if kept => Ok((place, known.shape.len())),
+            place @ Storage::Arena { .. } => Ok((place, known.shape.len())),
+            Storage::Slot(_) | Storage::DatasetBuffer(_) | Storage::Fused => {
                 Err(Error::tensor(&known.name, "is not kept after a run; make it an output of the graph"))
             }
         }
@@ -173,18 +173,18 @@ impl<L> Ledger<L> {
     ///
     /// # Errors
     /// When there are more than plans so far have room for, or the bytes are no whole elements.
-    pub fn store(&mut self, store: Store, bytes: &[u8]) -> Result<()> {
+    pub fn store(&mut self, store: DatasetBuffer, bytes: &[u8]) -> Result<()> {
         let (room, len) = (self.room[store as usize], bytes.len() as u64);
         if len > room {
             return Err(Error::input(format!(
                 "{store:?} has room for {room} bytes, not {len}: load a plan with more first"
             )));
         }
-        let element = if store == Store::Table { size_of::<PictureEntry>() } else { store.width() };
+        let element = if store == DatasetBuffer::Table { size_of::<PictureEntry>() } else { store.width() };
         if !bytes.len().is_multiple_of(element) {
             return Err(Error::input(format!("{store:?} takes elements of {element} bytes, not {len} bytes")));
         }
-        if store == Store::Table {
+        if store == DatasetBuffer::Table {
             self.table = bytemuck::pod_collect_to_vec(bytes);
         }
         self.written[store as usize] = len;
@@ -196,7 +196,7 @@ impl<L> Ledger<L> {
     ///
     /// # Errors
     /// When a run would read past what was written to a store, or could only spoil the weights.
-    pub fn clocks(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
+    pub fn clocks(&mut self, plan: PlanId, clocks: &[StepParams]) -> Result<()> {
         let entry = self.entry(plan)?;
         let (version, mut proven) = (self.version, entry.proven);
         for clock in clocks {
@@ -218,10 +218,10 @@ impl<L> Ledger<L> {
     }
 
     /// Rows that the store holds, for a plan that draws `batch` of the clock's `count`.
-    fn rows(&self, plan: &Plan, step: &Step, batch: usize, clock: &Clock) -> Result<()> {
+    fn rows(&self, plan: &Plan, step: &Step, batch: usize, clock: &StepParams) -> Result<()> {
         let (store, columns) = drawn(plan, step);
         let held = self.written[store as usize] / (store.width() * columns) as u64;
-        let &Clock { count, offset, .. } = clock;
+        let &StepParams { count, offset, .. } = clock;
         let why = if u64::from(count) > held {
             format!("{count} rows are to be drawn from; {store:?} holds {held}")
         } else if count == 0 || batch > count as usize {
@@ -265,15 +265,15 @@ impl<L> Ledger<L> {
 }
 
 /// The store that a step draws from, and the values of one of its rows.
-fn drawn(plan: &Plan, step: &Step) -> (Store, usize) {
+fn drawn(plan: &Plan, step: &Step) -> (DatasetBuffer, usize) {
     let tensor = &plan.tensors[step.inputs[0].0];
-    let Home::Dataset(store) = tensor.home else { unreachable!("the graph checked it") };
+    let TensorSource::Dataset(store) = tensor.source else { unreachable!("the graph checked it") };
     (store, if tensor.shape.rank() == 1 { 1 } else { tensor.shape.columns() })
 }
 
 /// Whether an update can be one: the count of steps from 1 (Adam divides by `1 - beta^step`), and factors that are numbers.
-fn update(clock: &Clock) -> Result<()> {
-    let Clock { step, loss_scale, learning_rate, .. } = *clock;
+fn update(clock: &StepParams) -> Result<()> {
+    let StepParams { step, loss_scale, learning_rate, .. } = *clock;
     if step == 0 {
         return Err(Error::input("an update is number 0; they are counted from 1"));
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::graph::{Arena, Clock, Plan, Store, TensorId};
+use crate::graph::{Arena, DatasetBuffer, Plan, StepParams, TensorId};
 pub(crate) use ledger::Ledger;
 
 /// What products and convolutions are computed in. Everything is stored in f32 either way.
@@ -89,14 +89,14 @@ pub trait Executor: Send {
     ///
     /// # Errors
     /// When it does not fit, or the bytes are no whole elements.
-    fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()>;
+    fn write_store(&mut self, store: DatasetBuffer, bytes: &[u8]) -> Result<()>;
 
     /// Runs the plan once per clock, in order; `slot` is set here. May return before the device is done.
     ///
     /// # Errors
     /// When a clock's rows or pictures are not all in the stores, or it cannot be an update's; then nothing has run. When
     /// the device fails.
-    fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()>;
+    fn run(&mut self, plan: PlanId, clocks: &[StepParams]) -> Result<()>;
 
     /// Waits for all runs and takes their losses, one per run of a plan with a loss, in order.
     ///
@@ -108,7 +108,7 @@ pub trait Executor: Send {
     ///
     /// # Errors
     /// When the device has no timestamps or fails.
-    fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>>;
+    fn profile(&mut self, plan: PlanId, clock: &StepParams) -> Result<Vec<f64>>;
 
     /// The tile shapes of a plan's products and convolutions, in words, where the device has a choice of them.
     fn tiles(&self, _plan: PlanId) -> Option<String> {

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::adapters::{AdapterInfo, AdapterKind};
-use super::device::{self, GpuOptions, Plant};
+use super::device;
 use super::guard::guarded;
 use super::health::{Expected, Health};
 use super::kernels::assemble;
 use super::launch::Launch;
+use super::options::{FaultInjection, GpuOptions};
 use super::reflect::{EntryPoint, reflect};
 use crate::watch::Event;
 use crate::{Error, Result};
@@ -161,7 +162,7 @@ impl Context {
             Error::faulty(step, message, self.health.fault()).on(&self.info.title())
         };
         let mut source = assemble(shader, constants).map_err(fail)?;
-        let here = |plant: &&Plant| plant.shader.is_empty() || plant.shader == *shader;
+        let here = |plant: &&FaultInjection| plant.shader.is_empty() || plant.shader == *shader;
         if let Some(plant) = self.options.plant.as_ref().filter(here) {
             source = source.replace(&plant.from, &plant.to);
         }

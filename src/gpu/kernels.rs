@@ -18,7 +18,7 @@ shaders!(
     "conv_pack",
     "conv_register",
     "conv_shared",
-    "conv_sweep",
+    "conv_geometry",
     "conv_weight",
     "conv_weight_shared",
     "elementwise",

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::context::{Context, Pipeline, REMEDY, mib};
 use super::contraction::Class;
+use super::contraction::Shapes;
 use super::launch::{Launch, Operand};
 use super::lower::{self, Lowered};
-use super::pace::Pace;
 use super::parts::{self, Part};
-use super::tune::Shapes;
-use crate::graph::{Arena, Place, Plan, Step, Store, TensorId};
+use super::submission_budget::SubmissionBudget;
+use crate::graph::{Arena, DatasetBuffer, Plan, Step, Storage, TensorId};
 use crate::{Error, Result};
 
 /// Bytes behind every slot that tests watch.
@@ -27,7 +27,7 @@ pub(super) struct Shared {
     /// Counts changes of the parameters and their average.
     pub(super) version: u64,
     pub(super) arenas: HashMap<Arena, wgpu::Buffer>,
-    pub(super) stores: HashMap<Store, wgpu::Buffer>,
+    pub(super) stores: HashMap<DatasetBuffer, wgpu::Buffer>,
 }
 
 /// A launch with everything it needs.
@@ -42,7 +42,7 @@ pub(super) struct Recorded {
 }
 
 /// A plan that is ready to run.
-pub(super) struct Loaded {
+pub(super) struct LoadedPlan {
     pub(super) plan: Arc<Plan>,
     pub(super) slots: Vec<wgpu::Buffer>,
     pub(super) scratch: Vec<wgpu::Buffer>,
@@ -52,7 +52,7 @@ pub(super) struct Loaded {
     pub(super) once: Vec<Recorded>,
     pub(super) settled: Option<u64>,
     pub(super) kept: HashMap<TensorId, wgpu::Buffer>,
-    pub(super) pace: Pace,
+    pub(super) pace: SubmissionBudget,
     pub(super) shapes: Shapes,
     launches: Vec<Lowering>,
     params: wgpu::Buffer,
@@ -68,12 +68,12 @@ struct Lowering {
 
 impl Lowering {
     /// Places for its parameters, and for each part where there are several.
-    fn places(&self) -> u64 {
+    fn storage(&self) -> u64 {
         if self.parts.len() > 1 { 1 + self.parts.len() as u64 } else { 1 }
     }
 }
 
-impl Loaded {
+impl LoadedPlan {
     /// Makes the plan's own buffers and pipelines; `bind` follows.
     pub(super) fn new(context: &Context, plan: Arc<Plan>, class: Class, shapes: Shapes) -> Result<Self> {
         let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
@@ -119,12 +119,12 @@ impl Loaded {
             scratch.push(context.buffer(&format!("scratch {i}"), 4 * elements as u64, storage)?);
         }
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let places: u64 = launches.iter().map(Lowering::places).sum();
-        let params = context.buffer("parameters", PARAMS_STRIDE * places, uniform)?;
+        let storage: u64 = launches.iter().map(Lowering::storage).sum();
+        let params = context.buffer("parameters", PARAMS_STRIDE * storage, uniform)?;
         let work: f64 = plan.steps.iter().map(|step| weight(&plan, step)).sum();
-        let pace = Pace::new(context.options.submission.as_secs_f64(), work / context.rate());
+        let pace = SubmissionBudget::new(context.options.submission.as_secs_f64(), work / context.rate());
         let (recorded, once, settled) = (Vec::new(), Vec::new(), None);
-        Ok(Loaded { plan, slots, scratch, recorded, once, settled, kept, pace, shapes, launches, params })
+        Ok(LoadedPlan { plan, slots, scratch, recorded, once, settled, kept, pace, shapes, launches, params })
     }
 
     /// Ties launches to buffers; once at load, and again when a store has to grow for a later plan.
@@ -136,7 +136,7 @@ impl Loaded {
         for (lowering, pipeline) in self.launches.iter().zip(pipelines) {
             let Lowering { steps, launch, weight, parts } = lowering;
             let offset = PARAMS_STRIDE * place;
-            place += lowering.places();
+            place += lowering.storage();
             fill(&mut bytes[offset as usize..], launch, &pipeline)?;
             let mut entries = Vec::new();
             if let Some(params) = &pipeline.entry.params {
@@ -196,18 +196,18 @@ impl Loaded {
         Ok(match operand {
             Operand::Tensor(tensor) => {
                 let len = self.plan.shape(tensor).len();
-                match self.plan.places[tensor.0] {
+                match self.plan.storage[tensor.0] {
                     // The guard is bound too, or a kernel could not reach it.
-                    Place::Slot(slot) if self.slots[slot].size() > fours(self.plan.slots[slot]) => {
+                    Storage::Slot(slot) if self.slots[slot].size() > fours(self.plan.slots[slot]) => {
                         (&self.slots[slot], 0, self.slots[slot].size())
                     }
-                    Place::Slot(slot) => (&self.slots[slot], 0, fours(len)),
-                    Place::Arena { arena: which, offset } => (arena(&which)?, 4 * offset as u64, fours(len)),
-                    Place::Store(store) => {
+                    Storage::Slot(slot) => (&self.slots[slot], 0, fours(len)),
+                    Storage::Arena { arena: which, offset } => (arena(&which)?, 4 * offset as u64, fours(len)),
+                    Storage::DatasetBuffer(store) => {
                         let buffer = shared.stores.get(&store).ok_or_else(|| missing("store"))?;
                         (buffer, 0, buffer.size())
                     }
-                    Place::Fused => return Err(missing("place for a fused tensor")),
+                    Storage::Fused => return Err(missing("place for a fused tensor")),
                 }
             }
             Operand::Part { arena: which, offset, elements } => (arena(&which)?, 4 * offset as u64, fours(elements)),
@@ -271,9 +271,9 @@ fn check(context: &Context, plan: &Plan, launches: &[(Range<usize>, Launch)]) ->
         for (_, operand) in &launch.bindings {
             let (what, bytes) = match *operand {
                 Operand::Tensor(t) => {
-                    let width = match plan.places[t.0] {
-                        Place::Store(store) => store.width(),
-                        Place::Slot(_) | Place::Arena { .. } | Place::Fused => 4,
+                    let width = match plan.storage[t.0] {
+                        Storage::DatasetBuffer(store) => store.width(),
+                        Storage::Slot(_) | Storage::Arena { .. } | Storage::Fused => 4,
                     };
                     let shape = plan.shape(t);
                     (format!("`{}` [{shape}]", plan.tensors[t.0].name), (width * shape.len()) as u64)

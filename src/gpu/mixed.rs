@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use half::f16;
 
 use super::contraction::{Class, MatrixUnit, tiles};
-use super::device::{GpuOptions, matrix_units};
-use super::engine::Gpu;
+use super::device::matrix_units;
+use super::executor::Gpu;
 use super::guard::guarded;
+use super::options::GpuOptions;
 use crate::executor::{Executor, Precision};
-use crate::graph::{Clock, Graph, Op, Options, Plan};
+use crate::graph::{Graph, Op, Options, Plan, StepParams};
 use crate::{Error, Result};
 
 /// Whether adapter number `index` can compute with [`Precision::Mixed`].
@@ -63,7 +64,7 @@ fn trial(index: usize, unit: MatrixUnit) -> std::result::Result<(), String> {
             let id = gpu.load(Arc::new(Plan::new(&graph, Options::default())?))?;
             gpu.write(id, a, &x)?;
             gpu.write(id, b, &y)?;
-            gpu.run(id, &[Clock::default()])?;
+            gpu.run(id, &[StepParams::default()])?;
             gpu.read(id, c)
         };
         let got = compute().map_err(|e| e.to_string())?;

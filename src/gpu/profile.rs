@@ -1,7 +1,7 @@
 //! Time per step, by timestamps around a pass of its own.
 
 use super::context::Context;
-use super::load::Loaded;
+use super::load::LoadedPlan;
 use super::run::{expected, record};
 use crate::{Error, Result};
 
@@ -10,7 +10,7 @@ const CHUNK: usize = 2048;
 
 /// Runs the plan once and returns the nanoseconds of each of its steps; the time of steps that are done together stands at
 /// the last of them.
-pub(super) fn profile(context: &Context, loaded: &Loaded, clock: &wgpu::BindGroup) -> Result<Vec<f64>> {
+pub(super) fn profile(context: &Context, loaded: &LoadedPlan, clock: &wgpu::BindGroup) -> Result<Vec<f64>> {
     use wgpu::BufferUsages as U;
     if !context.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
         return Err(Error::device("has no timestamps").on(&context.info.name));

@@ -28,7 +28,7 @@ pub(super) struct Params {
 pub(super) struct EntryPoint {
     pub name: String,
     pub workgroup: [u32; 3],
-    /// Storage variables of group 0, by index.
+    /// FloatFormat variables of group 0, by index.
     pub bindings: Vec<Binding>,
     pub params: Option<Params>,
     /// Where it finds which part of a dispatch it is, in an instance for parts.

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::health::Expected;
-use super::load::{Fixed, Loaded, Recorded, Shared};
-use super::pace::RING;
-use crate::graph::{Clock, Place};
+use super::load::{Fixed, LoadedPlan, Recorded, Shared};
+use super::submission_budget::RING;
+use crate::graph::{StepParams, Storage};
 use crate::{Error, Result};
 
 /// Submissions that may be under way at once.
@@ -17,7 +17,7 @@ const IN_FLIGHT: usize = 3;
 pub(super) const CLOCK_STRIDE: usize = 256;
 
 /// A submission under way.
-struct Flight {
+struct Submission {
     index: wgpu::SubmissionIndex,
     /// Losses it brings, and the staging buffer they come in.
     losses: usize,
@@ -37,7 +37,7 @@ pub(super) struct Runner {
     clock_groups: Vec<wgpu::BindGroup>,
     staging: Vec<wgpu::Buffer>,
     next: usize,
-    flights: VecDeque<Flight>,
+    flights: VecDeque<Submission>,
     retired: Option<Instant>,
     losses: Vec<f32>,
     /// Plans whose kept memory was made anew.
@@ -54,7 +54,7 @@ impl Runner {
     pub(super) fn new(context: &Context) -> Result<Self> {
         use wgpu::BufferUsages as U;
         let clocks = context.buffer("clocks", (RING * CLOCK_STRIDE) as u64, U::UNIFORM | U::COPY_DST)?;
-        let size = wgpu::BufferSize::new(size_of::<Clock>() as u64);
+        let size = wgpu::BufferSize::new(size_of::<StepParams>() as u64);
         let group = |i: usize| {
             let offset = (i * CLOCK_STRIDE) as u64;
             let binding = wgpu::BufferBinding { buffer: &clocks, offset, size };
@@ -91,10 +91,10 @@ impl Runner {
     pub(super) fn run(
         &mut self,
         context: &Context,
-        loaded: &mut Loaded,
+        loaded: &mut LoadedPlan,
         shared: &mut Shared,
         fixed: &Fixed,
-        clocks: &[Clock],
+        clocks: &[StepParams],
     ) -> Result<()> {
         self.settle(context, loaded, shared)?;
         let mut rest = clocks;
@@ -104,9 +104,9 @@ impl Runner {
             rest = later;
             let mut bytes = vec![0u8; steps * CLOCK_STRIDE];
             for (slot, clock) in now.iter().enumerate() {
-                let clock = Clock { slot: slot as u32, ..*clock };
+                let clock = StepParams { slot: slot as u32, ..*clock };
                 let at = slot * CLOCK_STRIDE;
-                bytes[at..at + size_of::<Clock>()].copy_from_slice(bytemuck::bytes_of(&clock));
+                bytes[at..at + size_of::<StepParams>()].copy_from_slice(bytemuck::bytes_of(&clock));
             }
             context.queue.write_buffer(&self.clocks, 0, &bytes);
             let first = now[0].step;
@@ -135,7 +135,7 @@ impl Runner {
 
     /// Before a run: counts the change of the parameters that it makes, or makes anew what the plan keeps, if they have
     /// changed since it did so last. That is a submission of its own: the queue runs it before those that follow.
-    pub(super) fn settle(&mut self, context: &Context, loaded: &mut Loaded, shared: &mut Shared) -> Result<()> {
+    pub(super) fn settle(&mut self, context: &Context, loaded: &mut LoadedPlan, shared: &mut Shared) -> Result<()> {
         if loaded.plan.moves_parameters() {
             shared.version += 1;
         }
@@ -172,7 +172,7 @@ impl Runner {
     fn submit(
         &mut self,
         context: &Context,
-        loaded: &mut Loaded,
+        loaded: &mut LoadedPlan,
         shared: &Shared,
         fixed: &Fixed,
         range: Range<usize>,
@@ -212,12 +212,12 @@ impl Runner {
         expected.seconds += beside.seconds;
         expected.fresh += beside.fresh;
         let started = Instant::now();
-        self.flights.push_back(Flight { index, losses, staging, started, steps, whole, name, expected });
+        self.flights.push_back(Submission { index, losses, staging, started, steps, whole, name, expected });
         Ok(())
     }
 
     /// Waits for the oldest submission and takes its losses.
-    fn retire(&mut self, context: &Context, learner: Option<&mut Loaded>) -> Result<()> {
+    fn retire(&mut self, context: &Context, learner: Option<&mut LoadedPlan>) -> Result<()> {
         let Some(flight) = self.flights.pop_front() else { return Ok(()) };
         context.wait(Some(flight.index), &flight.name, flight.expected)?;
         let now = Instant::now();
@@ -244,7 +244,7 @@ impl Runner {
     }
 
     /// Waits for everything; the measured time counts for `learner`.
-    fn drain(&mut self, context: &Context, mut learner: Option<&mut Loaded>) -> Result<()> {
+    fn drain(&mut self, context: &Context, mut learner: Option<&mut LoadedPlan>) -> Result<()> {
         while !self.flights.is_empty() {
             self.retire(context, learner.as_deref_mut())?;
         }
@@ -261,7 +261,7 @@ impl Runner {
     fn encode_inspected(
         &self,
         encoder: &mut wgpu::CommandEncoder,
-        loaded: &Loaded,
+        loaded: &LoadedPlan,
         shared: &Shared,
         range: Range<usize>,
         steps: usize,
@@ -278,14 +278,14 @@ impl Runner {
                     let steps = &loaded.plan.steps[part[0].steps.clone()];
                     for output in steps.iter().filter_map(|step| step.output) {
                         let len = 4 * loaded.plan.shape(output).len() as u64;
-                        match loaded.plan.places[output.0] {
-                            Place::Slot(i) => encoder.copy_buffer_to_buffer(poison, 0, &loaded.slots[i], 0, len),
-                            Place::Arena { arena, offset } => {
+                        match loaded.plan.storage[output.0] {
+                            Storage::Slot(i) => encoder.copy_buffer_to_buffer(poison, 0, &loaded.slots[i], 0, len),
+                            Storage::Arena { arena, offset } => {
                                 if let Some(to) = shared.arenas.get(&arena) {
                                     encoder.copy_buffer_to_buffer(poison, 0, to, 4 * offset as u64, len);
                                 }
                             }
-                            Place::Store(_) | Place::Fused => {}
+                            Storage::DatasetBuffer(_) | Storage::Fused => {}
                         }
                     }
                 }
@@ -296,8 +296,8 @@ impl Runner {
     }
 
     /// The bind group of the first clock, with `clock` written to it.
-    pub(super) fn first_clock(&self, context: &Context, clock: &Clock) -> &wgpu::BindGroup {
-        context.queue.write_buffer(&self.clocks, 0, bytemuck::bytes_of(&Clock { slot: 0, ..*clock }));
+    pub(super) fn first_clock(&self, context: &Context, clock: &StepParams) -> &wgpu::BindGroup {
+        context.queue.write_buffer(&self.clocks, 0, bytemuck::bytes_of(&StepParams { slot: 0, ..*clock }));
         &self.clock_groups[0]
     }
 }
@@ -338,7 +338,7 @@ fn cut(recorded: &[Recorded], pieces: usize) -> Vec<Range<usize>> {
 }
 
 /// What a submission holds, for errors.
-fn describe(loaded: &Loaded, range: &Range<usize>, steps: usize, first: u32) -> String {
+fn describe(loaded: &LoadedPlan, range: &Range<usize>, steps: usize, first: u32) -> String {
     let layer = |i: usize| loaded.recorded.get(i).map_or("nothing", |r| &loaded.plan.steps[r.steps.start].label);
     let (from, to) = (layer(range.start), layer(range.end.saturating_sub(1)));
     match steps {

@@ -32,7 +32,7 @@ impl Arena {
 
 /// A part of the resident dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Store {
+pub enum DatasetBuffer {
     /// Row features as floats.
     Features,
     /// Row features as bytes that stand for `byte / 255`.
@@ -47,29 +47,35 @@ pub enum Store {
     Table,
 }
 
-impl Store {
+impl DatasetBuffer {
     /// All stores.
-    pub const ALL: [Store; 6] =
-        [Store::Features, Store::FeatureBytes, Store::Targets, Store::Low, Store::High, Store::Table];
+    pub const ALL: [DatasetBuffer; 6] = [
+        DatasetBuffer::Features,
+        DatasetBuffer::FeatureBytes,
+        DatasetBuffer::Targets,
+        DatasetBuffer::Low,
+        DatasetBuffer::High,
+        DatasetBuffer::Table,
+    ];
 
     /// Bytes per element.
     pub fn width(self) -> usize {
         match self {
-            Store::FeatureBytes | Store::Low | Store::High => 1,
-            Store::Features | Store::Targets | Store::Table => 4,
+            DatasetBuffer::FeatureBytes | DatasetBuffer::Low | DatasetBuffer::High => 1,
+            DatasetBuffer::Features | DatasetBuffer::Targets | DatasetBuffer::Table => 4,
         }
     }
 }
 
 /// Where a tensor comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Home {
+pub enum TensorSource {
     /// An operator makes it, in every run.
     Value,
     /// The host writes it.
     Input,
     /// The resident dataset.
-    Dataset(Store),
+    Dataset(DatasetBuffer),
     /// Segment number `.1` of an arena; kept from run to run.
     State(Arena, usize),
 }
@@ -82,7 +88,7 @@ pub struct Tensor {
     /// Its extents.
     pub shape: Shape,
     /// Where it comes from.
-    pub home: Home,
+    pub source: TensorSource,
 }
 
 /// One operator at work.
@@ -111,7 +117,7 @@ pub enum Init {
 
 /// How a parameter is laid out in files, which follow PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum WeightLayout {
     /// The same in both: biases, slopes, scales.
     Plain,
     /// Here `[in, out]`, there `[out, in]`.
@@ -134,7 +140,7 @@ pub struct Parameter {
     /// First value.
     pub init: Init,
     /// Layout in files.
-    pub kind: Kind,
+    pub kind: WeightLayout,
 }
 
 /// A program under construction.
@@ -178,7 +184,7 @@ impl Graph {
 
     /// Tensors that the host writes, in the order they were made.
     pub fn inputs(&self) -> Vec<TensorId> {
-        (0..self.tensors.len()).filter(|&i| self.tensors[i].home == Home::Input).map(TensorId).collect()
+        (0..self.tensors.len()).filter(|&i| self.tensors[i].source == TensorSource::Input).map(TensorId).collect()
     }
 
     /// What is learned, in the order it was declared.
@@ -199,8 +205,8 @@ impl Graph {
         self.tensors[tensor.0].shape
     }
 
-    fn tensor(&mut self, name: String, shape: Shape, home: Home) -> TensorId {
-        self.tensors.push(Tensor { name, shape, home });
+    fn tensor(&mut self, name: String, shape: Shape, source: TensorSource) -> TensorId {
+        self.tensors.push(Tensor { name, shape, source });
         TensorId(self.tensors.len() - 1)
     }
 
@@ -210,32 +216,32 @@ impl Graph {
     /// When no tensor can have the shape (see [`Shape::new`]), naming it.
     pub fn input(&mut self, name: &str, shape: &[usize]) -> Result<TensorId> {
         let shape = Shape::new(shape).map_err(|why| Error::tensor(name, format!("cannot be made: {why}")))?;
-        Ok(self.tensor(name.into(), shape, Home::Input))
+        Ok(self.tensor(name.into(), shape, TensorSource::Input))
     }
 
     /// A part of the resident dataset with room for `shape`.
     ///
     /// # Errors
     /// When no tensor can have the shape (see [`Shape::new`]), naming the store.
-    pub fn dataset(&mut self, store: Store, shape: &[usize]) -> Result<TensorId> {
+    pub fn dataset(&mut self, store: DatasetBuffer, shape: &[usize]) -> Result<TensorId> {
         let name = format!("{store:?}");
         let shape = Shape::new(shape).map_err(|why| Error::tensor(&name, format!("cannot be made: {why}")))?;
-        Ok(self.tensor(name, shape, Home::Dataset(store)))
+        Ok(self.tensor(name, shape, TensorSource::Dataset(store)))
     }
 
     /// Something to learn. A name that exists already yields the same parameter, so that weights can be shared.
     ///
     /// # Errors
     /// When no tensor can have the shape, or the parameter has another one already; the message names it.
-    pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init, kind: Kind) -> Result<TensorId> {
+    pub fn parameter(&mut self, name: &str, shape: &[usize], init: Init, kind: WeightLayout) -> Result<TensorId> {
         let shape = Shape::new(shape).map_err(|why| Error::tensor(name, format!("cannot be made: {why}")))?;
         let fits = match kind {
-            Kind::Plain => true,
-            Kind::Linear => shape.rank() == 2,
-            Kind::LinearOfImage(image) => {
+            WeightLayout::Plain => true,
+            WeightLayout::Linear => shape.rank() == 2,
+            WeightLayout::LinearOfImage(image) => {
                 shape.matrix().is_some_and(|(rows, _)| rows == image.iter().product::<usize>())
             }
-            Kind::Conv | Kind::ConvTranspose => shape.rank() == 4,
+            WeightLayout::Conv | WeightLayout::ConvTranspose => shape.rank() == 4,
         };
         if !fits {
             return Err(Error::tensor(name, format!("is {shape}, which {kind:?} cannot be")));
@@ -266,15 +272,15 @@ impl Graph {
 
     /// The tensor of a segment of an arena; one tensor per segment, however often it is asked for.
     pub(crate) fn state(&mut self, arena: Arena, segment: usize) -> TensorId {
-        let home = Home::State(arena, segment);
-        if let Some(i) = self.tensors.iter().position(|t| t.home == home) {
+        let source = TensorSource::State(arena, segment);
+        if let Some(i) = self.tensors.iter().position(|t| t.source == source) {
             return TensorId(i);
         }
         let (name, shape) = match arena {
             Arena::Statistics => self.statistics[segment].clone(),
             _ => (self.parameters[segment].name.clone(), self.parameters[segment].shape),
         };
-        self.tensor(name, shape, home)
+        self.tensor(name, shape, source)
     }
 
     /// Appends an operator with one output.
@@ -286,7 +292,7 @@ impl Graph {
         let Some(shape) = shape else {
             return Err(Error::input(format!("{}: {op:?} has no output to use", self.label)));
         };
-        let output = self.tensor(self.label.clone(), shape, Home::Value);
+        let output = self.tensor(self.label.clone(), shape, TensorSource::Value);
         self.nodes.push(Node { op, inputs: inputs.to_vec(), output: Some(output), label: self.label.clone() });
         Ok(output)
     }
@@ -341,7 +347,7 @@ impl Graph {
         let Some(want) = want else {
             return Err(Error::input(format!("layer `{}`: {have} cannot be reshaped to {shape:?}", self.label)));
         };
-        let output = self.tensor(self.label.clone(), want, Home::Value);
+        let output = self.tensor(self.label.clone(), want, TensorSource::Value);
         let label = self.label.clone();
         self.nodes.push(Node { op: Op::Reshape, inputs: vec![x], output: Some(output), label });
         Ok(output)

@@ -1,6 +1,6 @@
 //! Reverse-mode differentiation: gradients are ordinary operators appended to the same graph.
 
-use super::{Arena, Graph, Home, Loss, Op, TensorId, adjoint::adjoint};
+use super::{Arena, Graph, Loss, Op, TensorId, TensorSource, adjoint::adjoint};
 use crate::{Error, Result};
 
 /// What is minimised: a weighted sum of losses. A tensor that is no loss stands for the mean of its elements.
@@ -114,7 +114,7 @@ pub fn accumulate<O: Into<Objective>>(
     for (index, sum) in sums.into_iter().enumerate() {
         graph.layer(graph.parameters[index].name.clone());
         let mean = graph.push(Op::Scale(1.0 / parts as f32), sum.as_slice())?;
-        graph.tensors[mean.0].home = Home::State(Arena::Gradients, index);
+        graph.tensors[mean.0].source = TensorSource::State(Arena::Gradients, index);
     }
     Ok(())
 }
@@ -144,7 +144,7 @@ fn backward(
     graph.own(cotangent.as_slice())?;
     let forward = graph.nodes[from..].to_vec();
     let mut active: Vec<bool> =
-        graph.tensors.iter().map(|t| matches!(t.home, Home::State(Arena::Parameters, _))).collect();
+        graph.tensors.iter().map(|t| matches!(t.source, TensorSource::State(Arena::Parameters, _))).collect();
     for &tensor in extra {
         active[tensor.0] = true;
     }
@@ -192,13 +192,13 @@ fn settle(
     let used = graph.nodes.iter().any(|n| n.inputs.contains(&grad));
     let asked = extra.iter().any(|t| grads[t.0] == Some(grad));
     let made = graph.nodes.iter().any(|n| n.output == Some(grad) && n.op != Op::Reshape);
-    let home = Home::State(Arena::Gradients, index);
-    if made && !used && !asked && graph.tensors[grad.0].home == Home::Value {
-        graph.tensors[grad.0].home = home;
+    let source = TensorSource::State(Arena::Gradients, index);
+    if made && !used && !asked && graph.tensors[grad.0].source == TensorSource::Value {
+        graph.tensors[grad.0].source = source;
         return Ok(());
     }
     graph.layer(graph.parameters[index].name.clone());
     let copy = graph.push(Op::Scale(1.0), &[grad])?;
-    graph.tensors[copy.0].home = home;
+    graph.tensors[copy.0].source = source;
     Ok(())
 }

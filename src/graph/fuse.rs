@@ -3,7 +3,7 @@
 //! The derivative of an activation is fused where its gradient is *made* (the epilogue of the layer behind it), not
 //! where it is used: three kernels use it, and would each compute it again.
 
-use super::{Epilogue, Fusion, Graph, Home, Node, Op, Stage, Step, TensorId};
+use super::{Epilogue, Fusion, Graph, Node, Op, Stage, Step, TensorId, TensorSource};
 
 /// One step per node.
 pub(super) fn unfused(graph: &Graph) -> Vec<Step> {
@@ -45,7 +45,7 @@ pub(super) fn fuse(graph: &Graph) -> Vec<Step> {
         let mut step = step(head);
         let (mut last, mut stage) = (i, None);
         while let Some(output) = step.output {
-            let private = uses[output.0] == 1 && graph.tensors[output.0].home == Home::Value;
+            let private = uses[output.0] == 1 && graph.tensors[output.0].source == TensorSource::Value;
             let Some(next) = consumer[output.0].filter(|_| private) else { break };
             if fused[next].is_some() || gone[next] {
                 break;

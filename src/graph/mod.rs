@@ -18,10 +18,10 @@ mod table;
 mod tests;
 mod verify;
 
-pub use build::{Arena, Graph, Home, Init, Kind, Node, Parameter, Store, Tensor, TensorId};
+pub use build::{Arena, DatasetBuffer, Graph, Init, Node, Parameter, Tensor, TensorId, TensorSource, WeightLayout};
 pub use differentiate::{Objective, accumulate, differentiate};
 pub use op::{Activation, Axis, Interpolation, Loss, Op, Pooling, Update, Window};
 pub use optimize::optimize;
-pub use plan::{Clock, Epilogue, Layout, Options, Place, Plan, Segment, Step, Term};
+pub use plan::{Epilogue, Layout, Options, Plan, Segment, Step, StepParams, Storage, Term};
 pub use shape::Shape;
 pub(crate) use table::{Fusion, Stage};

@@ -1,6 +1,6 @@
 //! Appends what moves the parameters: gradient norm, update rule, weight average.
 
-use super::{Arena, Graph, Home, Op, TensorId, Update};
+use super::{Arena, Graph, Op, TensorId, TensorSource, Update};
 use crate::Result;
 
 /// Appends the update of all parameters; call it after [`super::differentiate`].
@@ -12,7 +12,7 @@ use crate::Result;
 pub fn optimize(graph: &mut Graph, rule: Update, clip: Option<f32>, average: Option<f32>) -> Result<()> {
     graph.layer("update");
     let mut operands: Vec<TensorId> = (0..graph.tensors.len())
-        .filter(|&i| matches!(graph.tensors[i].home, Home::State(Arena::Gradients, _)))
+        .filter(|&i| matches!(graph.tensors[i].source, TensorSource::State(Arena::Gradients, _)))
         .map(TensorId)
         .collect();
     if clip.is_some() {

@@ -1,12 +1,12 @@
 //! The graph lowered once: fused steps in order, tensors placed in shared slots, bytes known in advance.
 
-use super::{Activation, Arena, Graph, Home, Loss, Op, Shape, Store, Tensor, TensorId, fuse, verify};
+use super::{Activation, Arena, DatasetBuffer, Graph, Loss, Op, Shape, Tensor, TensorId, TensorSource, fuse, verify};
 use crate::{Error, Result};
 
 /// What differs from step to step; the only thing the host sends while training.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct Clock {
+pub struct StepParams {
     /// Number of this update, from 1.
     pub step: u32,
     /// Seed of all draws.
@@ -26,9 +26,9 @@ pub struct Clock {
 }
 
 /// The first step of a training run without a dataset, at a rate that Adam does well with: gradients as they are.
-impl Default for Clock {
+impl Default for StepParams {
     fn default() -> Self {
-        Clock { step: 1, seed: 0, epoch: 0, offset: 0, count: 0, learning_rate: 1e-3, loss_scale: 1.0, slot: 0 }
+        StepParams { step: 1, seed: 0, epoch: 0, offset: 0, count: 0, learning_rate: 1e-3, loss_scale: 1.0, slot: 0 }
     }
 }
 
@@ -82,7 +82,7 @@ impl Step {
 
 /// Where a tensor's elements are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Storage {
     /// The beginning of a slot of this plan.
     Slot(usize),
     /// Elements from `offset` on in an arena.
@@ -93,7 +93,7 @@ pub enum Place {
         offset: usize,
     },
     /// The resident dataset.
-    Store(Store),
+    DatasetBuffer(DatasetBuffer),
     /// Nowhere: fused away.
     Fused,
 }
@@ -188,7 +188,7 @@ pub struct Plan {
     /// What runs, in order.
     pub(crate) steps: Vec<Step>,
     /// Where each tensor is.
-    pub(crate) places: Vec<Place>,
+    pub(crate) storage: Vec<Storage>,
     /// Elements of each slot.
     pub(crate) slots: Vec<usize>,
     /// How state is laid out.
@@ -221,11 +221,11 @@ impl Plan {
         graph.own(&graph.outputs)?;
         let steps = if options.fuse { fuse::fuse(graph) } else { fuse::unfused(graph) };
         let layout = Layout::of(graph)?;
-        let (places, slots) = super::slots::assign(graph, &steps, &layout, options.share);
+        let (storage, slots) = super::slots::assign(graph, &steps, &layout, options.share);
         let mut arenas: Vec<Arena> = Vec::new();
         for step in &steps {
-            let states = step.reads().chain(step.output).filter_map(|t| match graph.tensors[t.0].home {
-                Home::State(arena, _) => Some(arena),
+            let states = step.reads().chain(step.output).filter_map(|t| match graph.tensors[t.0].source {
+                TensorSource::State(arena, _) => Some(arena),
                 _ => None,
             });
             arenas.extend(states.chain(step.op.traits().arenas.iter().copied()));
@@ -240,7 +240,7 @@ impl Plan {
         let plan = Plan {
             tensors: graph.tensors.clone(),
             steps,
-            places,
+            storage,
             slots,
             layout,
             arenas,
@@ -331,9 +331,9 @@ impl Plan {
     }
 
     /// The dataset's stores that the plan reads, with the elements each has room for.
-    pub fn stores(&self) -> impl Iterator<Item = (Store, usize)> + '_ {
-        self.tensors.iter().filter_map(|t| match t.home {
-            Home::Dataset(store) => Some((store, t.shape.len())),
+    pub fn stores(&self) -> impl Iterator<Item = (DatasetBuffer, usize)> + '_ {
+        self.tensors.iter().filter_map(|t| match t.source {
+            TensorSource::Dataset(store) => Some((store, t.shape.len())),
             _ => None,
         })
     }

@@ -1,6 +1,6 @@
 //! Gives every tensor a place: state in arenas, values in slots that tensors share when their lifetimes allow.
 
-use super::{Graph, Home, Layout, Op, Place, Plan, Step, Tensor, TensorId};
+use super::{Graph, Layout, Op, Plan, Step, Storage, Tensor, TensorId, TensorSource};
 
 /// First and last step at which a slot's content matters.
 #[derive(Clone, Copy)]
@@ -13,7 +13,7 @@ struct Life {
 ///
 /// Tensors are taken largest first, each into the first slot that is free for its whole life ("greedy by size",
 /// Pisarchyk & Lee 2020), so slots are never larger than their first tenant. Inputs and outputs live forever.
-pub(super) fn assign(graph: &Graph, steps: &[Step], layout: &Layout, share: bool) -> (Vec<Place>, Vec<usize>) {
+pub(super) fn assign(graph: &Graph, steps: &[Step], layout: &Layout, share: bool) -> (Vec<Storage>, Vec<usize>) {
     let root = roots(graph);
     let lives = lives(&graph.tensors, steps, &graph.outputs, &root);
     let mut order: Vec<usize> = (0..graph.tensors.len()).filter(|&i| lives[i].is_some()).collect();
@@ -33,10 +33,10 @@ pub(super) fn assign(graph: &Graph, steps: &[Step], layout: &Layout, share: bool
         tenants[slot].push(life);
         slot_of[i] = Some(slot);
     }
-    let place = |i: usize| match graph.tensors[root[i].0].home {
-        Home::Value | Home::Input => slot_of[root[i].0].map_or(Place::Fused, Place::Slot),
-        Home::State(arena, segment) => Place::Arena { arena, offset: layout.segments(arena)[segment].offset },
-        Home::Dataset(store) => Place::Store(store),
+    let place = |i: usize| match graph.tensors[root[i].0].source {
+        TensorSource::Value | TensorSource::Input => slot_of[root[i].0].map_or(Storage::Fused, Storage::Slot),
+        TensorSource::State(arena, segment) => Storage::Arena { arena, offset: layout.segments(arena)[segment].offset },
+        TensorSource::Dataset(store) => Storage::DatasetBuffer(store),
     };
     ((0..graph.tensors.len()).map(place).collect(), slots)
 }
@@ -52,7 +52,7 @@ fn lives(tensors: &[Tensor], steps: &[Step], outputs: &[TensorId], root: &[Tenso
     }
     let forever = Life { from: 0, to: steps.len() };
     for (i, tensor) in tensors.iter().enumerate() {
-        if tensor.home == Home::Input && lives[i].is_some() {
+        if tensor.source == TensorSource::Input && lives[i].is_some() {
             lives[i] = Some(forever);
         }
     }
@@ -60,7 +60,7 @@ fn lives(tensors: &[Tensor], steps: &[Step], outputs: &[TensorId], root: &[Tenso
         lives[root[output.0].0] = Some(forever);
     }
     for (i, tensor) in tensors.iter().enumerate() {
-        if root[i].0 != i || !matches!(tensor.home, Home::Value | Home::Input) {
+        if root[i].0 != i || !matches!(tensor.source, TensorSource::Value | TensorSource::Input) {
             lives[i] = None;
         }
     }

@@ -256,7 +256,7 @@ fn real(name: &str, value: f32, fits: bool, range: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Axis, Graph, Init, Interpolation, Kind, Pooling, TensorId};
+    use super::super::{Axis, Graph, Init, Interpolation, Pooling, TensorId, WeightLayout};
     use super::*;
 
     fn picture() -> (Graph, TensorId) {
@@ -299,7 +299,7 @@ mod tests {
             Window { kernel: huge, stride: 1, padding: 1 },
         ] {
             let (mut g, x) = picture();
-            let w = g.parameter("w", &[3, 3, 4, 4], Init::Constant(0.0), Kind::Conv).unwrap();
+            let w = g.parameter("w", &[3, 3, 4, 4], Init::Constant(0.0), WeightLayout::Conv).unwrap();
             assert!(g.push(Op::Conv2d(window), &[x, w]).is_err(), "{window:?}");
             assert!(g.conv_transpose2d(x, w, window, 0).is_err(), "{window:?}");
         }

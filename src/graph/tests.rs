@@ -9,8 +9,8 @@ fn network() -> (Graph, TensorId) {
     let mut h = x;
     for (i, (ci, co)) in [(3, 4), (4, 4), (4, 4)].into_iter().enumerate() {
         g.layer(format!("conv{i}"));
-        let w = g.parameter(&format!("{i}.weight"), &[3, 3, ci, co], Init::Normal(0.1), Kind::Conv).unwrap();
-        let b = g.parameter(&format!("{i}.bias"), &[co], Init::Constant(0.0), Kind::Plain).unwrap();
+        let w = g.parameter(&format!("{i}.weight"), &[3, 3, ci, co], Init::Normal(0.1), WeightLayout::Conv).unwrap();
+        let b = g.parameter(&format!("{i}.bias"), &[co], Init::Constant(0.0), WeightLayout::Plain).unwrap();
         let y = g.conv2d(h, w, b, window).unwrap();
         let y = g.activate(y, Activation::Relu).unwrap();
         h = if i == 2 { g.push(Op::Add, &[y, h]).unwrap() } else { y };
@@ -57,7 +57,8 @@ fn every_gradient_lands_in_its_segment() {
     optimize(&mut g, Update::Sgd { momentum: 0.9, nesterov: false, decay: 0.0 }, Some(1.0), Some(0.99)).unwrap();
     let plan = Plan::new(&g, Options::default()).unwrap();
     let made = plan.steps.iter().filter_map(|s| s.output);
-    let gradients = made.filter(|t| matches!(plan.places[t.0], Place::Arena { arena: Arena::Gradients, .. })).count();
+    let gradients =
+        made.filter(|t| matches!(plan.storage[t.0], Storage::Arena { arena: Arena::Gradients, .. })).count();
     assert_eq!(gradients, g.parameters.len());
     assert_eq!(plan.arenas, [Arena::Parameters, Arena::Gradients, Arena::First, Arena::Average]);
 }
@@ -67,7 +68,7 @@ fn a_shape_that_does_not_fit_names_the_layer() {
     let mut g = Graph::new();
     g.layer("head");
     let x = g.input("x", &[1, 5, 5, 3]).unwrap();
-    let w = g.parameter("head.weight", &[3, 3, 4, 8], Init::Constant(0.0), Kind::Conv).unwrap();
+    let w = g.parameter("head.weight", &[3, 3, 4, 8], Init::Constant(0.0), WeightLayout::Conv).unwrap();
     let error = g.push(Op::Conv2d(Window { kernel: 3, stride: 1, padding: 1 }), &[x, w]).unwrap_err().to_string();
     assert!(error.contains("`head`") && error.contains("3 channels") && error.contains("take 4"), "{error}");
 }
@@ -75,7 +76,7 @@ fn a_shape_that_does_not_fit_names_the_layer() {
 #[test]
 fn a_parameter_without_influence_is_an_error() {
     let (mut g, loss) = network();
-    g.parameter("spare", &[3], Init::Constant(0.0), Kind::Plain).unwrap();
+    g.parameter("spare", &[3], Init::Constant(0.0), WeightLayout::Plain).unwrap();
     let error = differentiate(&mut g, loss, None, &[]).unwrap_err().to_string();
     assert!(error.contains("`spare`"), "{error}");
 }
@@ -85,8 +86,8 @@ fn verification_rejects_a_clobbered_slot() {
     let (mut g, loss) = network();
     differentiate(&mut g, loss, None, &[]).unwrap();
     let mut plan = Plan::new(&g, Options { fuse: false, share: false }).unwrap();
-    for place in &mut plan.places {
-        if let Place::Slot(slot) = place {
+    for place in &mut plan.storage {
+        if let Storage::Slot(slot) = place {
             *slot = (*slot).min(1);
         }
     }

@@ -1,6 +1,6 @@
 //! Checks a plan against the rules that executors rely on.
 
-use super::{Arena, Fusion, Home, Place, Plan, Step, TensorId};
+use super::{Arena, Fusion, Plan, Step, Storage, TensorId, TensorSource};
 use crate::{Error, Result};
 
 /// Rules: every operand is there when it is read; no step reads a slot that it writes; every state segment is written at
@@ -11,11 +11,11 @@ pub(super) fn verify(plan: &Plan) -> Result<()> {
     };
     let mut tenant: Vec<Option<TensorId>> = vec![None; plan.slots.len()];
     for (i, tensor) in plan.tensors.iter().enumerate() {
-        if let (Home::Input, Place::Slot(slot)) = (tensor.home, plan.places[i]) {
+        if let (TensorSource::Input, Storage::Slot(slot)) = (tensor.source, plan.storage[i]) {
             tenant[slot] = Some(TensorId(i));
         }
     }
-    let mut written: Vec<Place> = Vec::new();
+    let mut written: Vec<Storage> = Vec::new();
     for step in &plan.steps {
         let can_fuse = step.op.traits().fusion == Fusion::Head;
         if step.epilogue.operands().next().is_some() && !can_fuse {
@@ -23,23 +23,23 @@ pub(super) fn verify(plan: &Plan) -> Result<()> {
         }
         for tensor in step.reads() {
             let name = &plan.tensors[tensor.0].name;
-            match plan.places[tensor.0] {
-                Place::Slot(slot) => {
+            match plan.storage[tensor.0] {
+                Storage::Slot(slot) => {
                     if tenant[slot].is_none_or(|t| plan.roots[t.0] != plan.roots[tensor.0]) {
                         return fail(step, format!("`{name}` was overwritten or never made"));
                     }
                 }
-                Place::Fused => return fail(step, format!("`{name}` was fused away")),
-                Place::Arena { arena: Arena::Gradients, .. } if !written.contains(&plan.places[tensor.0]) => {
+                Storage::Fused => return fail(step, format!("`{name}` was fused away")),
+                Storage::Arena { arena: Arena::Gradients, .. } if !written.contains(&plan.storage[tensor.0]) => {
                     return fail(step, format!("the gradient of `{name}` is read before it is made"));
                 }
-                Place::Arena { .. } | Place::Store(_) => {}
+                Storage::Arena { .. } | Storage::DatasetBuffer(_) => {}
             }
         }
         let Some(output) = step.output else { continue };
-        match plan.places[output.0] {
-            Place::Slot(slot) => {
-                if step.reads().any(|t| plan.places[t.0] == Place::Slot(slot)) {
+        match plan.storage[output.0] {
+            Storage::Slot(slot) => {
+                if step.reads().any(|t| plan.storage[t.0] == Storage::Slot(slot)) {
                     return fail(step, "it reads the slot that it writes".into());
                 }
                 if plan.shape(output).len() > plan.slots[slot] {
@@ -47,8 +47,8 @@ pub(super) fn verify(plan: &Plan) -> Result<()> {
                 }
                 tenant[slot] = Some(output);
             }
-            place @ Place::Arena { arena, .. } => {
-                let clash = |t: TensorId| matches!(plan.places[t.0], Place::Arena { arena: a, .. } if a == arena);
+            place @ Storage::Arena { arena, .. } => {
+                let clash = |t: TensorId| matches!(plan.storage[t.0], Storage::Arena { arena: a, .. } if a == arena);
                 if step.reads().any(clash) {
                     return fail(step, "it reads the arena that it writes".into());
                 }
@@ -57,11 +57,11 @@ pub(super) fn verify(plan: &Plan) -> Result<()> {
                 }
                 written.push(place);
             }
-            Place::Store(_) | Place::Fused => return fail(step, "its result has no place".into()),
+            Storage::DatasetBuffer(_) | Storage::Fused => return fail(step, "its result has no place".into()),
         }
     }
     for output in &plan.outputs {
-        let Place::Slot(slot) = plan.places[output.0] else { continue };
+        let Storage::Slot(slot) = plan.storage[output.0] else { continue };
         if tenant[slot].is_none_or(|t| plan.roots[t.0] != plan.roots[output.0]) {
             let message = format!("faulty plan: output `{}` is not kept", plan.tensors[output.0].name);
             return Err(Error::execution("outputs", message));

@@ -4,7 +4,7 @@ use super::builder::{Builder, same};
 use super::layers::stack;
 use super::{Input, Mode, Network};
 use crate::Result;
-use crate::graph::{Activation, Graph, Kind, Op, TensorId, Window};
+use crate::graph::{Activation, Graph, Op, TensorId, WeightLayout, Window};
 
 impl Network {
     /// Appends the network to a graph; `x` is `[rows, features]` or `[batch, height, width, channels]`.
@@ -20,7 +20,7 @@ impl Network {
             Network::Mlp { sizes, activation, dropout } => {
                 let mut h = x;
                 for (i, &width) in sizes[1..].iter().enumerate() {
-                    h = b.linear(h, width, &(2 * i).to_string(), Kind::Linear)?;
+                    h = b.linear(h, width, &(2 * i).to_string(), WeightLayout::Linear)?;
                     if i + 2 < sizes.len() {
                         h = b.graph.activate(h, *activation)?;
                         h = b.dropout(h, *dropout)?;

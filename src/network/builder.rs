@@ -1,7 +1,7 @@
 //! Layers with their parameters, added to a graph one by one.
 
 use super::{Mode, Skip};
-use crate::graph::{Graph, Init, Kind, Op, TensorId, Window};
+use crate::graph::{Graph, Init, Op, TensorId, WeightLayout, Window};
 use crate::{Error, Result};
 
 /// A window that keeps the size.
@@ -23,12 +23,12 @@ pub(super) struct Builder<'a> {
 
 impl Builder<'_> {
     /// PyTorch's default for linear layers: weights and biases uniform in `+-1/sqrt(in)`.
-    pub(super) fn linear(&mut self, x: TensorId, out: usize, name: &str, kind: Kind) -> Result<TensorId> {
+    pub(super) fn linear(&mut self, x: TensorId, out: usize, name: &str, kind: WeightLayout) -> Result<TensorId> {
         self.graph.layer(name);
         let width = self.graph.shape(x).columns();
         let init = Init::Uniform((width as f32).sqrt().recip());
         let w = self.graph.parameter(&format!("{name}.weight"), &[width, out], init, kind)?;
-        let b = self.graph.parameter(&format!("{name}.bias"), &[out], init, Kind::Plain)?;
+        let b = self.graph.parameter(&format!("{name}.bias"), &[out], init, WeightLayout::Plain)?;
         self.graph.linear(x, w, b)
     }
 
@@ -38,7 +38,7 @@ impl Builder<'_> {
         let input = self.channels(x)?;
         let k = window.kernel;
         let init = Init::Normal(gain * (2.0 / taps(k, input) as f32).sqrt());
-        let w = self.graph.parameter(&format!("{name}.weight"), &[k, k, input, out], init, Kind::Conv)?;
+        let w = self.graph.parameter(&format!("{name}.weight"), &[k, k, input, out], init, WeightLayout::Conv)?;
         let b = self.bias(name, out)?;
         self.graph.conv2d(x, w, b, window)
     }
@@ -59,11 +59,11 @@ impl Builder<'_> {
         let input = self.channels(x)?;
         let fan = (9 * input) as f32;
         let base = Init::Normal(gain * (2.0 / fan).sqrt());
-        let base = self.graph.parameter(&format!("{name}.weight"), &[3, 3, input, out], base, Kind::Conv)?;
+        let base = self.graph.parameter(&format!("{name}.weight"), &[3, 3, input, out], base, WeightLayout::Conv)?;
         let wide = Init::Normal(fan.sqrt().recip());
-        let wide = self.graph.parameter(&format!("{name}.expand"), &[3, 3, input, expand], wide, Kind::Conv)?;
+        let wide = self.graph.parameter(&format!("{name}.expand"), &[3, 3, input, expand], wide, WeightLayout::Conv)?;
         let narrow = Init::Normal(0.1 * gain / (expand as f32).sqrt());
-        let narrow = self.graph.parameter(&format!("{name}.project"), &[expand, out], narrow, Kind::Linear)?;
+        let narrow = self.graph.parameter(&format!("{name}.project"), &[expand, out], narrow, WeightLayout::Linear)?;
         let wide = self.graph.reshape(wide, &[9 * input, expand])?;
         let product = self.graph.push(Op::MatMul { ta: false, tb: false }, &[wide, narrow])?;
         let product = self.graph.reshape(product, &[3, 3, input, out])?;
@@ -85,7 +85,8 @@ impl Builder<'_> {
         // Each output pixel sums about k^2 / stride^2 taps.
         let fan = taps(k, input) as f32 / taps(window.stride, 1) as f32;
         let init = Init::Normal(0.1 * fan.sqrt().recip());
-        let w = self.graph.parameter(&format!("{name}.weight"), &[k, k, out, input], init, Kind::ConvTranspose)?;
+        let w =
+            self.graph.parameter(&format!("{name}.weight"), &[k, k, out, input], init, WeightLayout::ConvTranspose)?;
         let b = self.bias(name, out)?;
         let y = self.graph.conv_transpose2d(x, w, window, output_padding)?;
         self.graph.push(Op::BiasAdd, &[y, b])
@@ -106,7 +107,8 @@ impl Builder<'_> {
     pub(super) fn prelu(&mut self, x: TensorId, name: &str) -> Result<TensorId> {
         self.graph.layer(name);
         let columns = self.graph.shape(x).columns();
-        let slopes = self.graph.parameter(&format!("{name}.weight"), &[columns], Init::Constant(0.25), Kind::Plain)?;
+        let slopes =
+            self.graph.parameter(&format!("{name}.weight"), &[columns], Init::Constant(0.25), WeightLayout::Plain)?;
         self.graph.push(Op::Prelu, &[x, slopes])
     }
 
@@ -120,7 +122,8 @@ impl Builder<'_> {
 
     pub(super) fn scale_and_shift(&mut self, x: TensorId, name: &str) -> Result<TensorId> {
         let columns = self.graph.shape(x).columns();
-        let scale = self.graph.parameter(&format!("{name}.weight"), &[columns], Init::Constant(1.0), Kind::Plain)?;
+        let scale =
+            self.graph.parameter(&format!("{name}.weight"), &[columns], Init::Constant(1.0), WeightLayout::Plain)?;
         let shift = self.bias(name, columns)?;
         let y = self.graph.push(Op::ColumnScale, &[x, scale])?;
         self.graph.push(Op::BiasAdd, &[y, shift])
@@ -134,7 +137,7 @@ impl Builder<'_> {
     }
 
     fn bias(&mut self, name: &str, out: usize) -> Result<TensorId> {
-        self.graph.parameter(&format!("{name}.bias"), &[out], Init::Constant(0.0), Kind::Plain)
+        self.graph.parameter(&format!("{name}.bias"), &[out], Init::Constant(0.0), WeightLayout::Plain)
     }
 
     fn channels(&self, x: TensorId) -> Result<usize> {

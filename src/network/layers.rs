@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Mode;
 use super::builder::Builder;
-use crate::graph::{Activation, Axis, Interpolation, Kind, Op, Pooling, TensorId, Window};
+use crate::graph::{Activation, Axis, Interpolation, Op, Pooling, TensorId, WeightLayout, Window};
 use crate::{Error, Result};
 
 /// One layer of [`super::Network::Sequential`]. In a recipe: `{ layer = "conv", out = 32, kernel = 3 }`.
@@ -180,10 +180,10 @@ fn pool(b: &mut Builder<'_>, x: TensorId, kind: Pooling, kernel: usize, stride: 
     b.graph.push(Op::Pool { kind, kernel: [kernel, kernel], stride: stride.unwrap_or(kernel) }, &[x])
 }
 
-fn flatten(b: &mut Builder<'_>, x: TensorId) -> Result<(TensorId, Kind)> {
+fn flatten(b: &mut Builder<'_>, x: TensorId) -> Result<(TensorId, WeightLayout)> {
     match b.graph.shape(x).image() {
-        Some((n, h, w, c)) => Ok((b.graph.reshape(x, &[n, h * w * c])?, Kind::LinearOfImage([h, w, c]))),
-        None => Ok((x, Kind::Linear)),
+        Some((n, h, w, c)) => Ok((b.graph.reshape(x, &[n, h * w * c])?, WeightLayout::LinearOfImage([h, w, c]))),
+        None => Ok((x, WeightLayout::Linear)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::graph::{Arena, Graph, Kind, Layout, Parameter, Shape};
+use crate::graph::{Arena, Graph, Layout, Parameter, Shape, WeightLayout};
 use crate::{Error, Result};
 
 /// A tensor in PyTorch's layout.
@@ -148,30 +148,30 @@ impl Parameter {
 }
 
 /// The file's extents of a kernel shape.
-fn file_shape(kind: Kind, shape: Shape) -> Vec<usize> {
+fn file_shape(kind: WeightLayout, shape: Shape) -> Vec<usize> {
     let e = shape.extents();
     match kind {
-        Kind::Plain => e.to_vec(),
-        Kind::Linear | Kind::LinearOfImage(_) => vec![e[1], e[0]],
+        WeightLayout::Plain => e.to_vec(),
+        WeightLayout::Linear | WeightLayout::LinearOfImage(_) => vec![e[1], e[0]],
         // `[k, k, in, out]` -> `[out, in, k, k]`; a transposed convolution's `[k, k, out, in]` -> `[in, out, k, k]`.
-        Kind::Conv | Kind::ConvTranspose => vec![e[3], e[2], e[0], e[1]],
+        WeightLayout::Conv | WeightLayout::ConvTranspose => vec![e[3], e[2], e[0], e[1]],
     }
 }
 
 /// Index in the kernels' layout of every element in the file's order.
-fn order(kind: Kind, shape: Shape) -> Box<dyn Iterator<Item = usize>> {
+fn order(kind: WeightLayout, shape: Shape) -> Box<dyn Iterator<Item = usize>> {
     let e = shape.extents().to_vec();
     match kind {
-        Kind::Plain => Box::new(0..shape.len()),
-        Kind::Linear => Box::new((0..e[1]).flat_map(move |o| {
+        WeightLayout::Plain => Box::new(0..shape.len()),
+        WeightLayout::Linear => Box::new((0..e[1]).flat_map(move |o| {
             let (rows, columns) = (e[0], e[1]);
             (0..rows).map(move |i| i * columns + o)
         })),
-        Kind::LinearOfImage([height, width, channels]) => Box::new((0..e[1]).flat_map(move |o| {
+        WeightLayout::LinearOfImage([height, width, channels]) => Box::new((0..e[1]).flat_map(move |o| {
             let (plane, columns) = (height * width, e[1]);
             (0..channels).flat_map(move |c| (0..plane).map(move |p| (p * channels + c) * columns + o))
         })),
-        Kind::Conv | Kind::ConvTranspose => {
+        WeightLayout::Conv | WeightLayout::ConvTranspose => {
             let (k, k2, inner, outer) = (e[0], e[1], e[2], e[3]);
             Box::new((0..outer).flat_map(move |o| {
                 (0..inner).flat_map(move |i| (0..k * k2).map(move |tap| (tap * inner + i) * outer + o))
@@ -211,14 +211,14 @@ mod tests {
     #[test]
     fn layouts_round_trip_and_a_kernel_is_transposed_as_pytorch_has_it() {
         let shape = Shape::new(&[2, 2, 3, 4]).unwrap();
-        let parameter = Parameter { name: "w".into(), shape, init: Init::Constant(0.0), kind: Kind::Conv };
+        let parameter = Parameter { name: "w".into(), shape, init: Init::Constant(0.0), kind: WeightLayout::Conv };
         let values: Vec<f32> = (0..48).map(|i| i as f32).collect();
         let file = to_file(&parameter, &values);
         assert_eq!(file.shape, [4, 3, 2, 2]);
         // file[o=1][i=2][ky=1][kx=0] is kernel[1][0][2][1]
         assert_eq!(file.values[((3 + 2) * 2 + 1) * 2], values[(2 * 3 + 2) * 4 + 1]);
         assert_eq!(from_file(&parameter, &file), values);
-        let linear = Parameter { shape: Shape::new(&[3, 2]).unwrap(), kind: Kind::Linear, ..parameter };
+        let linear = Parameter { shape: Shape::new(&[3, 2]).unwrap(), kind: WeightLayout::Linear, ..parameter };
         assert_eq!(to_file(&linear, &[0., 1., 2., 3., 4., 5.]).values, [0., 2., 4., 1., 3., 5.]);
     }
 }

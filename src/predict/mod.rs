@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cpu::Cpu;
 use crate::device::Device;
 use crate::executor::{Executor, PlanId};
-use crate::graph::{Arena, Clock, Layout, Options, Plan, TensorId};
+use crate::graph::{Arena, Layout, Options, Plan, StepParams, TensorId};
 use crate::network::{Mode, Network, State, Weights};
 use crate::{Error, Fault, Result};
 use audit::{Audit, Work};
@@ -17,7 +17,7 @@ pub struct Predictor {
     executor: Box<dyn Executor>,
     network: Network,
     state: State,
-    plans: Vec<Loaded>,
+    plans: Vec<SizedPlan>,
     /// What to do when the device fails; none where the executor was given as it is.
     watched: Option<Watched>,
 }
@@ -41,7 +41,7 @@ struct Watched {
     told: Vec<String>,
 }
 
-struct Loaded {
+struct SizedPlan {
     batch: usize,
     size: [usize; 2],
     plan: PlanId,
@@ -91,7 +91,7 @@ impl Predictor {
     }
 
     /// What became of devices since this was last asked, in lines: lost, opened again, replaced.
-    pub fn told(&mut self) -> Vec<String> {
+    pub fn take_notes(&mut self) -> Vec<String> {
         self.watched.as_mut().map(|watched| std::mem::take(&mut watched.told)).unwrap_or_default()
     }
 
@@ -105,7 +105,7 @@ impl Predictor {
         self.executor = Box::new(Cpu::<f32>::new());
         let open = self.watched.as_ref().map_or(Device::executor as Open, |watched| watched.open);
         self.executor = open(&device)?;
-        let told = self.told();
+        let told = self.take_notes();
         self.watch(device, open, told);
         Ok(())
     }
@@ -228,9 +228,9 @@ impl Predictor {
             Some(at) => at,
             None => self.load(batch, size)?,
         };
-        let Loaded { plan, input, output, .. } = self.plans[at];
+        let SizedPlan { plan, input, output, .. } = self.plans[at];
         self.executor.write(plan, input, values)?;
-        self.executor.run(plan, &[Clock { step: 1, loss_scale: 1.0, ..Clock::default() }])?;
+        self.executor.run(plan, &[StepParams { step: 1, loss_scale: 1.0, ..StepParams::default() }])?;
         self.executor.read(plan, output)
     }
 
@@ -255,7 +255,7 @@ impl Predictor {
         if self.plans.is_empty() {
             self.write_state()?;
         }
-        self.plans.push(Loaded { batch, size, plan, input, output });
+        self.plans.push(SizedPlan { batch, size, plan, input, output });
         Ok(self.plans.len() - 1)
     }
 

@@ -12,7 +12,7 @@ use crate::cpu::Cpu;
 use crate::device::Cadence;
 use crate::device::Device;
 use crate::executor::{Executor, Precision};
-use crate::graph::{Arena, Clock};
+use crate::graph::{Arena, StepParams};
 use crate::{Error, Fault, Result};
 
 /// Multiply-accumulates of a step that the CPU is asked for without having been measured: a second or a few.
@@ -59,7 +59,7 @@ impl StepAudit {
         trainer: &mut Trainer,
         data: &Resident,
         before: &Snapshot,
-        clock: Clock,
+        clock: StepParams,
         loss: f32,
     ) -> Result<()> {
         let begun = Instant::now();

@@ -7,7 +7,7 @@ use super::{Resident, Room, Trainer};
 use crate::cpu::Cpu;
 use crate::data::{Samples, batch};
 use crate::executor::Executor;
-use crate::graph::{Arena, Clock, Home, Op, Options, Plan};
+use crate::graph::{Arena, Op, Options, Plan, StepParams, TensorSource};
 use crate::{Error, Result};
 
 /// Samples of a batch that a message names; of more it tells the number.
@@ -96,7 +96,7 @@ struct Place {
 }
 
 /// Does one step on the CPU with every result kept, and looks at them in order. None where the CPU's are all finite.
-fn locate(trainer: &Trainer, data: &Resident, before: &Snapshot, clock: Clock) -> Result<Option<Place>> {
+fn locate(trainer: &Trainer, data: &Resident, before: &Snapshot, clock: StepParams) -> Result<Option<Place>> {
     let graph = training_graph(&trainer.setup, data, Room::of(data))?;
     let plan = std::sync::Arc::new(Plan::new(&graph, Options { fuse: false, share: false })?);
     let mut cpu = Cpu::<f32>::new();
@@ -114,7 +114,8 @@ fn locate(trainer: &Trainer, data: &Resident, before: &Snapshot, clock: Clock) -
         let Some(output) = step.output else { continue };
         let Ok(values) = cpu.values(id, output) else { continue };
         let Some(at) = values.iter().position(|value| !value.is_finite()) else { continue };
-        let each = plan.tensors[output.0].home == Home::Value && plan.shape(output).extents().first() == Some(&batch);
+        let each = plan.tensors[output.0].source == TensorSource::Value
+            && plan.shape(output).extents().first() == Some(&batch);
         let sample = each.then(|| earlier + at / (values.len() / batch));
         let name = format!("{:?}", step.op);
         let op = name.split([' ', '(', '{']).next().unwrap_or(&name).to_string();
@@ -129,8 +130,8 @@ fn locate(trainer: &Trainer, data: &Resident, before: &Snapshot, clock: Clock) -
 }
 
 /// Which row or picture of the resident data is number `index` of a step's batch.
-fn draw(data: &Resident, clock: Clock, index: usize) -> usize {
-    let Clock { seed, step, epoch, offset, count, .. } = clock;
+fn draw(data: &Resident, clock: StepParams, index: usize) -> usize {
+    let StepParams { seed, step, epoch, offset, count, .. } = clock;
     let index = index as u32;
     (match data {
         Resident::Rows(_) => batch::batch_row(seed, count, epoch, offset, index),

@@ -8,7 +8,7 @@ use super::plot::{Panel, draw};
 use super::prepare::prepare;
 use super::report::{Progress, Report};
 use super::setup::trainer;
-use super::{Recipe, Stop};
+use super::{CancelToken, Recipe};
 use crate::device::Device;
 use crate::{Result, files};
 
@@ -45,7 +45,7 @@ pub fn find_rate(
     recipe: &Recipe,
     device: &Device,
     folder: &Path,
-    stop: &Stop,
+    stop: &CancelToken,
     report: &mut dyn Report,
 ) -> Result<RangeTest> {
     recipe.check()?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::{Checkpoint, Standing, Storage};
+use crate::checkpoint::{Checkpoint, FloatFormat, Standing};
 use crate::files::{self, Lock};
 use crate::{Error, Result};
 
@@ -127,7 +127,7 @@ impl RunFolder {
 
     /// Saves a checkpoint; the newest so far becomes the one before it.
     pub(super) fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let bytes = checkpoint.encode(Storage::F32)?;
+        let bytes = checkpoint.encode(FloatFormat::F32)?;
         let path = self.checkpoint();
         if path.exists() {
             files::keep(&path, &self.previous())?;

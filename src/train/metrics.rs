@@ -12,7 +12,7 @@ const COLUMNS: [&str; 4] = ["step", "loss", "lr", "seconds"];
 
 /// One row: mean loss of the steps up to `step`, the learning rate there, and scores where the network was judged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct MetricsRow {
     /// Updates done.
     pub step: u64,
     /// Mean loss since the row before.
@@ -29,7 +29,7 @@ pub struct Row {
 pub struct Metrics {
     path: PathBuf,
     columns: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<MetricsRow>,
 }
 
 impl Metrics {
@@ -74,7 +74,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn push(&mut self, row: Row) -> Result<()> {
+    pub fn push(&mut self, row: MetricsRow) -> Result<()> {
         let fail = |e| Error::io(&self.path, e);
         let mut file = std::fs::OpenOptions::new().append(true).open(&self.path).map_err(fail)?;
         file.write_all(line(&row).as_bytes()).map_err(fail)?;
@@ -84,7 +84,7 @@ impl Metrics {
     }
 
     /// The last row.
-    pub fn last(&self) -> Option<&Row> {
+    pub fn last(&self) -> Option<&MetricsRow> {
         self.rows.last()
     }
 
@@ -108,19 +108,19 @@ impl Metrics {
     }
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &MetricsRow) -> String {
     let scores: Vec<String> = row.scores.iter().map(|s| format!("{s:.6}")).collect();
     format!("{},{:.6e},{:.6e},{:.2},{}\n", row.step, row.loss, row.lr, row.seconds, scores.join(","))
 }
 
 /// The row of a line, if it is one.
-fn parse(line: &str, scores: usize) -> Option<Row> {
+fn parse(line: &str, scores: usize) -> Option<MetricsRow> {
     let mut fields = line.split(',');
     let step = fields.next()?.parse().ok()?;
     let numbers: Vec<f64> = fields.map(|field| field.parse().ok()).collect::<Option<_>>()?;
     match numbers[..] {
         [loss, lr, seconds, ref rest @ ..] if rest.len() == scores => {
-            Some(Row { step, loss, lr, seconds, scores: rest.to_vec() })
+            Some(MetricsRow { step, loss, lr, seconds, scores: rest.to_vec() })
         }
         _ => None,
     }
@@ -130,8 +130,8 @@ fn parse(line: &str, scores: usize) -> Option<Row> {
 mod tests {
     use super::*;
 
-    fn row(step: u64, loss: f64, score: f64) -> Row {
-        Row { step, loss, lr: 1e-3, seconds: step as f64, scores: vec![score, loss] }
+    fn row(step: u64, loss: f64, score: f64) -> MetricsRow {
+        MetricsRow { step, loss, lr: 1e-3, seconds: step as f64, scores: vec![score, loss] }
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
         let path = folder.path().join("metrics.csv");
         let mut metrics = Metrics::read(folder.path(), &["R2", "loss"], 0).unwrap();
         metrics.begin().unwrap();
-        let rows: Vec<Row> = (1..=4).map(|step| row(10 * step, 0.5, 0.25)).collect();
+        let rows: Vec<MetricsRow> = (1..=4).map(|step| row(10 * step, 0.5, 0.25)).collect();
         rows.iter().for_each(|row| metrics.push(row.clone()).unwrap());
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("step,loss,lr,seconds,R2,validation_loss\n"), "{text}");

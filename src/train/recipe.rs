@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Schedule;
 use super::data_spec::{ClassesSpec, DataSpec, IdxSpec};
-use super::spec::{OptimizerSpec, ResumeSpec, ValidateSpec};
+use super::overrides::{fault, set};
+use super::sections::{OptimizerSpec, ResumeSpec, ValidateSpec};
 use super::table::TableSpec;
-use super::words::{fault, set};
 use crate::checkpoint::LossSpec;
 use crate::executor::Precision;
 use crate::graph::Shape;

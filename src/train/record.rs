@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::Change;
+use super::sections::Change;
 use super::{DataSpec, OptimizerSpec, Recipe, Schedule, ValidateSpec};
 use crate::checkpoint::LossSpec;
 use crate::interface::Interface;

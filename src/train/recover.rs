@@ -54,7 +54,7 @@ impl Run<'_> {
         let mut trainer = trainer_on(&able(&device, self.recipe)?, self.recipe, prepared)?;
         trainer.restore(&self.good)?;
         prepared.refill(&mut trainer)?;
-        prepared.judge.forget();
+        prepared.validator.forget();
         self.audit = StepAudit::of(&device, &trainer);
         (self.trainer, self.device) = (trainer, device.with_precision(Precision::F32)?);
         Ok(())

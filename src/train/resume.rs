@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::record::{History, How, Record, What, accept, same_device};
 use super::report::Report;
-use super::spec::Change;
+use super::sections::Change;
 use super::{Recipe, Trainer};
 use crate::checkpoint::{Checkpoint, Standing, TrainingState};
 use crate::graph::Update;

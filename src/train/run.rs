@@ -7,16 +7,16 @@ use super::audit::StepAudit;
 use super::begin::Beginning;
 use super::diagnose::explain;
 use super::folder::RunFolder;
-use super::judge::Judge;
-use super::metrics::{Metrics, Row};
+use super::metrics::{Metrics, MetricsRow};
 use super::prepare::{Prepared, prepare};
 use super::record::{History, How, Record};
 use super::report::{Progress, Report, Validation};
 use super::resume::Resumed;
-use super::spec::ResumeSpec;
+use super::sections::ResumeSpec;
 use super::trainer::Snapshot;
-use super::{Recipe, Stop, Trainer};
-use crate::checkpoint::{Checkpoint, Mark, Standing, Storage};
+use super::validator::Validator;
+use super::{CancelToken, Recipe, Trainer};
+use crate::checkpoint::{Checkpoint, FloatFormat, Mark, Standing};
 use crate::device::Device;
 use crate::executor::Precision;
 use crate::image::SaveOptions;
@@ -60,7 +60,7 @@ pub fn run(
     device: &Device,
     folder: &Path,
     resume: bool,
-    stop: &Stop,
+    stop: &CancelToken,
     report: &mut dyn Report,
 ) -> Result<Summary> {
     recipe.check()?;
@@ -89,7 +89,7 @@ pub fn run(
     };
     let state = Beginning { start: start.as_ref(), resumed: resumed.as_ref() };
     let (device, trainer, good) = state.open(device, recipe, &prepared, report)?;
-    let metrics = Metrics::read(folder, &prepared.judge.columns(), trainer.step())?;
+    let metrics = Metrics::read(folder, &prepared.validator.columns(), trainer.step())?;
     // All is accepted: from here on files are written.
     let folder = found.map_or_else(|| RunFolder::create(folder), Ok)?;
     // What is allowed this time is not allowed next time.
@@ -145,7 +145,7 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn go(mut self, prepared: &mut Prepared, stop: &Stop, report: &mut dyn Report) -> Result<Summary> {
+    fn go(mut self, prepared: &mut Prepared, stop: &CancelToken, report: &mut dyn Report) -> Result<Summary> {
         while let Err(error) = self.steps(prepared, stop, report) {
             self.recover(error, prepared, report)?;
         }
@@ -155,7 +155,7 @@ impl Run<'_> {
             report.note(&format!("no better score in {count} validations since step {}: the run ends", best.step));
         }
         self.metrics.draw(self.last.as_ref())?;
-        self.picture(&mut prepared.judge)?;
+        self.picture(&mut prepared.validator)?;
         if !self.folder.best().exists() {
             let weights = self.trainer.averaged()?;
             self.ship(&self.folder.best(), &weights, self.last.as_ref())?;
@@ -174,7 +174,7 @@ impl Run<'_> {
     }
 
     /// All steps that are left, or those until it is asked to stop.
-    fn steps(&mut self, prepared: &mut Prepared, stop: &Stop, report: &mut dyn Report) -> Result<()> {
+    fn steps(&mut self, prepared: &mut Prepared, stop: &CancelToken, report: &mut dyn Report) -> Result<()> {
         let (steps, every) = (self.recipe.steps, self.recipe.validate.every);
         let (mut chunk, mut pending) = (1u64, Vec::new());
         let patience = self.recipe.validate.patience;
@@ -227,8 +227,8 @@ impl Run<'_> {
             return Err(self.explain(prepared, state.step, &format!("at step {}, {fault}", state.step)));
         }
         let weights = self.trainer.averaged()?;
-        let mut validation = prepared.judge.validate(&self.device, &self.recipe.network, &weights, state.step)?;
-        prepared.judge.told().iter().for_each(|line| report.device_failed(line, state.step));
+        let mut validation = prepared.validator.validate(&self.device, &self.recipe.network, &weights, state.step)?;
+        prepared.validator.take_notes().iter().for_each(|line| report.device_failed(line, state.step));
         if let Some((name, value)) = validation.broken() {
             let seen = format!("at step {}, the validation's {name} is {value}", state.step);
             return Err(self.explain(prepared, state.step, &seen));
@@ -247,7 +247,7 @@ impl Run<'_> {
         let lr = f64::from(rate(self.recipe)(state.step));
         let seconds = self.before + self.begun.elapsed().as_secs_f64();
         let scores = validation.scores.iter().map(|s| s.1).collect();
-        self.metrics.push(Row { step: state.step, loss, lr, seconds, scores })?;
+        self.metrics.push(MetricsRow { step: state.step, loss, lr, seconds, scores })?;
         self.save()?;
         self.folder.prune(&self.standing);
         self.good = state;
@@ -264,7 +264,7 @@ impl Run<'_> {
         }
         best.notes.insert("steps".into(), self.trainer.step().to_string());
         best.loss = Some(self.recipe.loss());
-        best.save(path, Storage::F32)
+        best.save(path, FloatFormat::F32)
     }
 
     fn save(&mut self) -> Result<()> {
@@ -281,8 +281,8 @@ impl Run<'_> {
         explain(&mut self.trainer, prepared, &self.good, until, &rate(self.recipe), seen)
     }
 
-    fn picture(&mut self, judge: &mut Judge) -> Result<()> {
-        let Some(sample) = judge.sample()? else { return Ok(()) };
+    fn picture(&mut self, validator: &mut Validator) -> Result<()> {
+        let Some(sample) = validator.sample()? else { return Ok(()) };
         let samples = self.folder.samples();
         std::fs::create_dir_all(&samples).map_err(|e| Error::io(&samples, e))?;
         let options = SaveOptions { overwrite: true, ..SaveOptions::default() };

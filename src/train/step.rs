@@ -3,7 +3,7 @@
 use super::{Resident, Setup};
 use crate::Result;
 use crate::data::{Pictures, Samples};
-use crate::graph::{Graph, Layout, Loss, Op, Options, Plan, Store, TensorId, accumulate, optimize};
+use crate::graph::{DatasetBuffer, Graph, Layout, Loss, Op, Options, Plan, TensorId, accumulate, optimize};
 use crate::network::{Input, Mode, Network};
 
 /// Elements that the stores have room for, as shards are swapped.
@@ -63,19 +63,19 @@ impl Sources {
         Ok(match data {
             Resident::Rows(rows) => {
                 let store = match rows.features {
-                    Samples::Bytes(_) => Store::FeatureBytes,
-                    Samples::Floats(_) => Store::Features,
+                    Samples::Bytes(_) => DatasetBuffer::FeatureBytes,
+                    Samples::Floats(_) => DatasetBuffer::Features,
                 };
                 let scalar = matches!(setup.loss, Loss::CrossEntropy(_));
                 let shape = if scalar { vec![room.count] } else { vec![room.count, rows.target_width] };
                 let features = graph.dataset(store, &[room.count, rows.width])?;
-                Sources::Rows([features, graph.dataset(Store::Targets, &shape)?])
+                Sources::Rows([features, graph.dataset(DatasetBuffer::Targets, &shape)?])
             }
             Resident::Pictures(pictures) => {
                 let Pictures { scale, channels, patch, .. } = *pictures;
-                let low = graph.dataset(Store::Low, &[room.low.div_ceil(channels), channels])?;
-                let high = graph.dataset(Store::High, &[room.high.div_ceil(channels), channels])?;
-                let table = graph.dataset(Store::Table, &[room.count, 5])?;
+                let low = graph.dataset(DatasetBuffer::Low, &[room.low.div_ceil(channels), channels])?;
+                let high = graph.dataset(DatasetBuffer::High, &[room.high.div_ceil(channels), channels])?;
+                let table = graph.dataset(DatasetBuffer::Table, &[room.count, 5])?;
                 Sources::Pictures { low, high, table, patch, scale }
             }
         })

@@ -6,7 +6,7 @@ use super::step::{Room, training_graph};
 use crate::checkpoint::{Standing, TrainingState};
 use crate::data::{Pictures, Rows, Samples, batch};
 use crate::executor::{Executor, PlanId, Precision};
-use crate::graph::{Arena, Clock, Graph, Loss, Options, Plan, Store, Update};
+use crate::graph::{Arena, DatasetBuffer, Graph, Loss, Options, Plan, StepParams, Update};
 use crate::network::{Network, State, Weights, initial};
 use crate::{Error, Result};
 
@@ -156,7 +156,8 @@ impl Trainer {
     /// # Errors
     /// When the device fails.
     pub fn advance(&mut self, steps: u64, rate: impl Fn(u64) -> f32) -> Result<()> {
-        let clocks: Vec<Clock> = (self.step + 1..=self.step + steps).map(|step| self.clock(step, rate(step))).collect();
+        let clocks: Vec<StepParams> =
+            (self.step + 1..=self.step + steps).map(|step| self.clock(step, rate(step))).collect();
         self.executor.run(self.id, &clocks)?;
         self.step += steps;
         Ok(())
@@ -181,13 +182,13 @@ impl Trainer {
     }
 
     /// What differs from step to step, at a step (from 1).
-    pub(super) fn clock(&self, step: u64, learning_rate: f32) -> Clock {
+    pub(super) fn clock(&self, step: u64, learning_rate: f32) -> StepParams {
         // Pictures are drawn independently of each other; rows go by epochs.
         let since = self.since.min(step - 1);
         let (epoch, offset) = batch::cursor(step - 1 - since, self.setup.samples() as u32, self.count);
         // Another order for each shard.
         let epoch = epoch.wrapping_add(since as u32);
-        Clock {
+        StepParams {
             step: step as u32,
             seed: self.setup.seed,
             epoch,
@@ -398,15 +399,17 @@ pub(super) fn store(executor: &mut dyn Executor, data: &Resident) -> Result<()> 
     match data {
         Resident::Rows(rows) => {
             match &rows.features {
-                Samples::Bytes(bytes) => executor.write_store(Store::FeatureBytes, bytes)?,
-                Samples::Floats(floats) => executor.write_store(Store::Features, bytemuck::cast_slice(floats))?,
+                Samples::Bytes(bytes) => executor.write_store(DatasetBuffer::FeatureBytes, bytes)?,
+                Samples::Floats(floats) => {
+                    executor.write_store(DatasetBuffer::Features, bytemuck::cast_slice(floats))?
+                }
             }
-            executor.write_store(Store::Targets, bytemuck::cast_slice(&rows.targets))
+            executor.write_store(DatasetBuffer::Targets, bytemuck::cast_slice(&rows.targets))
         }
         Resident::Pictures(pictures) => {
-            executor.write_store(Store::Low, &pictures.low)?;
-            executor.write_store(Store::High, &pictures.high)?;
-            executor.write_store(Store::Table, bytemuck::cast_slice(&pictures.table))
+            executor.write_store(DatasetBuffer::Low, &pictures.low)?;
+            executor.write_store(DatasetBuffer::High, &pictures.high)?;
+            executor.write_store(DatasetBuffer::Table, bytemuck::cast_slice(&pictures.table))
         }
     }
 }

@@ -149,7 +149,7 @@ impl Engine {
             return halves.iter().try_for_each(|half| self.enlarge(window, half, out, width, first));
         }
         let result = self.run(window, tile);
-        self.fallbacks.extend(self.predictor.told().into_iter().map(Fallback::Device));
+        self.fallbacks.extend(self.predictor.take_notes().into_iter().map(Fallback::Device));
         let error = match result {
             Ok(planes) => {
                 self.failed = false;

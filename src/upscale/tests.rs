@@ -7,7 +7,7 @@ use super::*;
 use crate::cpu::Cpu;
 use crate::executor::{Executor, PlanId};
 use crate::gpu::{AdapterInfo, AdapterKind};
-use crate::graph::{Arena, Clock, Plan as Lowered, Store, TensorId};
+use crate::graph::{Arena, DatasetBuffer, Plan as Lowered, StepParams, TensorId};
 use crate::models;
 
 #[test]
@@ -57,10 +57,10 @@ impl Executor for Failing {
     fn read_state(&mut self, arena: Arena) -> Result<Vec<f32>> {
         self.cpu.read_state(arena)
     }
-    fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()> {
+    fn write_store(&mut self, store: DatasetBuffer, bytes: &[u8]) -> Result<()> {
         self.cpu.write_store(store, bytes)
     }
-    fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
+    fn run(&mut self, plan: PlanId, clocks: &[StepParams]) -> Result<()> {
         let run = RUNS.replace(RUNS.get() + 1);
         let (from, to) = FAILS.get();
         if (from..to).contains(&run) || self.pixels > FULL.get() {
@@ -71,7 +71,7 @@ impl Executor for Failing {
     fn losses(&mut self) -> Result<Vec<f32>> {
         self.cpu.losses()
     }
-    fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
+    fn profile(&mut self, plan: PlanId, clock: &StepParams) -> Result<Vec<f64>> {
         self.cpu.profile(plan, clock)
     }
     fn allocated(&self) -> u64 {

@@ -6,7 +6,7 @@ use super::tolerance::{Family, Precision, Tolerance, Worst};
 use crate::Result;
 use crate::cpu::Cpu;
 use crate::executor::{Executor, PlanId};
-use crate::graph::{Arena, Clock, Graph, Op, Options, Plan, Store, TensorId};
+use crate::graph::{Arena, DatasetBuffer, Graph, Op, Options, Plan, StepParams, TensorId};
 use crate::random::Draws;
 
 /// The plan of the oracle: nothing fused, no slot shared, so that a planner's error shows.
@@ -29,9 +29,9 @@ pub(super) struct Case {
     pub graph: Graph,
     pub inputs: Vec<(TensorId, Vec<f32>)>,
     pub state: Vec<(Arena, Vec<f32>)>,
-    pub stores: Vec<(Store, Vec<u8>)>,
+    pub stores: Vec<(DatasetBuffer, Vec<u8>)>,
     pub outputs: Vec<TensorId>,
-    pub clocks: Vec<Clock>,
+    pub clocks: Vec<StepParams>,
     pub family: Family,
     pub scale: Scale,
 }
@@ -39,7 +39,7 @@ pub(super) struct Case {
 impl Case {
     pub fn new(family: Family, scale: Scale, draws: &mut Draws) -> Self {
         let (step, seed, loss_scale) = (draws.word() % 1000 + 1, draws.word(), 8.0);
-        let clock = Clock { step, seed, loss_scale, learning_rate: 0.1, ..Clock::default() };
+        let clock = StepParams { step, seed, loss_scale, learning_rate: 0.1, ..StepParams::default() };
         Case {
             graph: Graph::new(),
             inputs: Vec::new(),

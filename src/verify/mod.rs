@@ -105,7 +105,7 @@ pub fn operators() -> Vec<&'static str> {
 ///
 /// # Errors
 /// When no executor can be opened. What fails later is in the rows.
-pub fn run(make: &Make<'_>, tiles: &[String], effort: &Effort, told: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
+pub fn run(make: &Make<'_>, tiles: &[String], effort: &Effort, on_row: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
     let operators = effort.operators();
     if operators.is_empty() {
         let names = self::operators();
@@ -116,7 +116,7 @@ pub fn run(make: &Make<'_>, tiles: &[String], effort: &Effort, told: &mut dyn Fn
     bench.executor(&Layout::default())?;
     for &(number, operator) in &operators {
         let row = bench.row(operator.name, operator.cases, effort, number);
-        told(&row);
+        on_row(&row);
         rows.push(row);
     }
     drop(bench);
@@ -125,7 +125,7 @@ pub fn run(make: &Make<'_>, tiles: &[String], effort: &Effort, told: &mut dyn Fn
         for &(number, operator) in &operators {
             let Some(cases) = operator.tiled else { continue };
             let row = bench.row(operator.name, cases, effort, 100 * nth + number);
-            told(&row);
+            on_row(&row);
             rows.push(row);
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use wgrad::executor::{Executor, Precision};
 use wgrad::gpu::{Gpu, GpuOptions};
-use wgrad::graph::{Arena, Clock, Options, Plan};
+use wgrad::graph::{Arena, Options, Plan, StepParams};
 use wgrad::network::Mode;
 use wgrad::{Result, models, verify};
 
@@ -98,8 +98,8 @@ fn limits(gpu: &Gpu) -> Result<String> {
     ))
 }
 
-fn clock() -> Clock {
-    Clock { step: 1, loss_scale: 1.0, ..Clock::default() }
+fn clock() -> StepParams {
+    StepParams { step: 1, loss_scale: 1.0, ..StepParams::default() }
 }
 
 /// A network for a tile, loaded.

@@ -81,7 +81,7 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
             Err(error) if predictor.has_failed() => return Err(error),
             Err(error) => failures.push(error),
         }
-        predictor.told().iter().for_each(|line| console.device_failed(line, &predictor.device()));
+        predictor.take_notes().iter().for_each(|line| console.device_failed(line, &predictor.device()));
     }
     if failures.len() == arguments.input.len() {
         let last = failures.pop().expect("inputs are required");

@@ -1,7 +1,7 @@
 //! `wgrad train`: a recipe in, a run's folder out.
 
+mod reporter;
 mod request;
-mod teller;
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use wgrad::train::{self, RangeTest, Summary};
 
 use super::console::Console;
 use super::{Common, Outcome, interrupt, output};
-use teller::Teller;
+use reporter::ProgressReporter;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -47,13 +47,13 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     let device = console.device_for(common, recipe.precision)?;
     recipe.precision = device.precision();
     interrupt::listen("finishing the step and saving; Ctrl-C again stops at once", console);
-    let mut teller = Teller::new(console);
+    let mut reporter = ProgressReporter::new(console);
     if arguments.find_lr {
-        let test = train::find_rate(&recipe, &device, &folder, &interrupt::STOP, &mut teller);
+        let test = train::find_rate(&recipe, &device, &folder, &interrupt::STOP, &mut reporter);
         console.clear();
         return suggest(&test?, console);
     }
-    let result = train::run(&recipe, &device, &folder, arguments.resume, &interrupt::STOP, &mut teller);
+    let result = train::run(&recipe, &device, &folder, arguments.resume, &interrupt::STOP, &mut reporter);
     console.clear();
     let summary = result?;
     report(&summary, recipe.enlarges(), console)?;

@@ -17,7 +17,7 @@ pub(super) struct Behind {
 }
 
 /// One step, planned, with values for all it reads.
-pub(super) struct Case {
+pub(super) struct ContractionCase {
     pub plan: Plan,
     pub step: Step,
     pub inputs: Vec<(TensorId, Vec<f32>)>,
@@ -26,18 +26,18 @@ pub(super) struct Case {
     pub narrow: bool,
 }
 
-impl Case {
+impl ContractionCase {
     /// The same with operands rounded to f16.
-    pub(super) fn narrow(mut self) -> Case {
+    pub(super) fn narrow(mut self) -> ContractionCase {
         for (tensor, values) in &mut self.inputs {
             if self.step.inputs.contains(tensor) {
                 values.iter_mut().for_each(|v| *v = half::f16::from_f32(*v).to_f32());
             }
         }
-        Case { narrow: true, ..self }
+        ContractionCase { narrow: true, ..self }
     }
 
-    pub(super) fn new(random: &mut Draws, op: Op, shapes: &[&[usize]], behind: Behind) -> Case {
+    pub(super) fn new(random: &mut Draws, op: Op, shapes: &[&[usize]], behind: Behind) -> ContractionCase {
         let mut graph = Graph::new();
         let operands: Vec<_> =
             shapes.iter().enumerate().map(|(i, s)| graph.input(&format!("x{i}"), s).expect("a shape")).collect();
@@ -69,7 +69,7 @@ impl Case {
         assert!(plan.steps.len() == 1 || !fusable, "all is fused: {:?}", plan.steps);
         let step = plan.steps[0].clone();
         let inputs = step.reads().map(|t| (t, random.values(plan.shape(t).len()))).collect();
-        Case { plan, step, inputs, behind, narrow: false }
+        ContractionCase { plan, step, inputs, behind, narrow: false }
     }
 
     pub(super) fn values(&self, tensor: TensorId) -> &[f32] {
@@ -225,7 +225,7 @@ fn behind(random: &mut Draws) -> Behind {
     }
 }
 
-pub(super) fn product(random: &mut Draws) -> Case {
+pub(super) fn product(random: &mut Draws) -> ContractionCase {
     let extents = [1, 2, 3, 4, 5, 8, 10, 12, 16, 17, 31, 32, 40, 64, 65, 100, 130];
     let [m, n, k] = [0; 3].map(|_| random.pick(&extents));
     // Long sums are split.
@@ -233,10 +233,10 @@ pub(super) fn product(random: &mut Draws) -> Case {
     let (ta, tb) = (random.size(0, 2 - 1) == 0, random.size(0, 2 - 1) == 0);
     let behind = behind(random);
     let (a, b) = (if ta { [k, m] } else { [m, k] }, if tb { [n, k] } else { [k, n] });
-    Case::new(random, Op::MatMul { ta, tb }, &[&a, &b], behind)
+    ContractionCase::new(random, Op::MatMul { ta, tb }, &[&a, &b], behind)
 }
 
-pub(super) fn convolution(random: &mut Draws, kind: usize) -> Case {
+pub(super) fn convolution(random: &mut Draws, kind: usize) -> ContractionCase {
     let channels = [1, 2, 3, 4, 5, 8, 12, 13, 16, 20, 33];
     let [ci, co] = [0; 2].map(|_| random.pick(&channels));
     let kernel = random.pick(&[1, 2, 3, 3, 4, 5, 9]);
@@ -248,8 +248,8 @@ pub(super) fn convolution(random: &mut Draws, kind: usize) -> Case {
     let (x, weights, y) = ([n, h, w, ci], [kernel, kernel, ci, co], [n, oh, ow, co]);
     let behind = behind(random);
     match kind {
-        0 => Case::new(random, Op::Conv2d(window), &[&x, &weights], behind),
-        1 => Case::new(random, Op::Conv2dInputGrad { window, size: [h, w] }, &[&y, &weights], behind),
-        _ => Case::new(random, Op::Conv2dWeightGrad(window), &[&x, &y], Behind::default()),
+        0 => ContractionCase::new(random, Op::Conv2d(window), &[&x, &weights], behind),
+        1 => ContractionCase::new(random, Op::Conv2dInputGrad { window, size: [h, w] }, &[&y, &weights], behind),
+        _ => ContractionCase::new(random, Op::Conv2dWeightGrad(window), &[&x, &y], Behind::default()),
     }
 }

@@ -4,11 +4,11 @@
 use super::super::launch::{Launch, Operand, Scalar, fold};
 use super::tile::{self, Lanes};
 use super::{Class, Exit, PACKED, PARTIAL, Tile, reduce};
-use crate::graph::{Arena, Home, Plan, Step, TensorId, Window};
+use crate::graph::{Arena, Plan, Step, TensorId, TensorSource, Window};
 
 /// Pixels `o` of a grid, each the sum over taps `t` of the picture at `o stride + base + t step` times weights of the
 /// tap, per axis.
-pub(super) struct Sweep {
+pub(super) struct ConvGeometry {
     /// The picture that is read: `images, height, width, channels`.
     picture: (usize, usize, usize, usize),
     weights: TensorId,
@@ -32,10 +32,10 @@ pub(super) struct Sweep {
     shift: usize,
 }
 
-impl Sweep {
-    pub(super) fn forward(plan: &Plan, step: &Step, window: Window) -> Sweep {
+impl ConvGeometry {
+    pub(super) fn forward(plan: &Plan, step: &Step, window: Window) -> ConvGeometry {
         let (_, height, width, columns) = output(plan, step);
-        Sweep {
+        ConvGeometry {
             picture: image(plan, step.inputs[0]),
             weights: step.inputs[1],
             settled: settled(plan, step.inputs[1]),
@@ -54,11 +54,11 @@ impl Sweep {
 
     /// With `i = o' stride - padding + k`, the pixel `i` is reached from `o' = q - j` by the taps `k = r + j stride`,
     /// where `q, r` are quotient and remainder of `(i + padding) / stride`.
-    pub(super) fn input_gradient(plan: &Plan, step: &Step, window: Window, size: [usize; 2]) -> Sweep {
+    pub(super) fn input_gradient(plan: &Plan, step: &Step, window: Window, size: [usize; 2]) -> ConvGeometry {
         let (_, _, _, inner) = output(plan, step);
         let Window { kernel, stride, padding } = window;
         let first = padding / stride;
-        Sweep {
+        ConvGeometry {
             picture: image(plan, step.inputs[0]),
             weights: step.inputs[1],
             settled: settled(plan, step.inputs[1]),
@@ -82,8 +82,8 @@ fn image(plan: &Plan, tensor: TensorId) -> (usize, usize, usize, usize) {
 
 /// Whether a tensor is a parameter that runs of the plan do not move.
 fn settled(plan: &Plan, tensor: TensorId) -> bool {
-    let home = plan.tensors[tensor.0].home;
-    matches!(home, Home::State(Arena::Parameters | Arena::Average, _)) && !plan.moves_parameters()
+    let source = plan.tensors[tensor.0].source;
+    matches!(source, TensorSource::State(Arena::Parameters | Arena::Average, _)) && !plan.moves_parameters()
 }
 
 fn output(plan: &Plan, step: &Step) -> (usize, usize, usize, usize) {
@@ -92,21 +92,21 @@ fn output(plan: &Plan, step: &Step) -> (usize, usize, usize, usize) {
 
 /// Launches of a forward convolution or an input gradient: weights are packed, then swept. Weights that stay are packed
 /// once, into memory of their own.
-pub(super) fn lower(step: &Step, sweep: &Sweep, class: Class, tile: Tile) -> Vec<Launch> {
-    let (images, in_height, in_width, channels) = sweep.picture;
+pub(super) fn lower(step: &Step, geometry: &ConvGeometry, class: Class, tile: Tile) -> Vec<Launch> {
+    let (images, in_height, in_width, channels) = geometry.picture;
     let quad = if channels < 4 { channels } else { 4 };
     let channels_padded = channels.next_multiple_of(quad);
     let vx = u32::from(channels.is_multiple_of(4));
-    let pixels = images * sweep.grid[0] * sweep.grid[1];
-    let phases = if sweep.phases > 1 { sweep.phases as u32 } else { 0 };
-    let exit = Exit::finished(step, sweep.output[2]);
-    let vy = u32::from(sweep.output[2].is_multiple_of(4));
+    let pixels = images * geometry.grid[0] * geometry.grid[1];
+    let phases = if geometry.phases > 1 { geometry.phases as u32 } else { 0 };
+    let exit = Exit::finished(step, geometry.output[2]);
+    let vy = u32::from(geometry.output[2].is_multiple_of(4));
     let mut constants = vec![("VX", vx), ("PHASES", phases), ("VY", vy)];
     let (shader, high, wide) = match tile {
         Tile::Register { rows, columns } => {
             // Reading channel by channel takes much code, and software drivers compile all of it.
             let rows = if vx == 1 || quad < 4 { rows } else { rows.min(8) };
-            let lanes = Lanes::new(rows, columns, sweep.columns);
+            let lanes = Lanes::new(rows, columns, geometry.columns);
             constants.extend(lanes.constants());
             constants.push(("QUAD", quad as u32));
             ("conv_register", lanes.tm * lanes.lm, lanes.tn * lanes.ln)
@@ -117,29 +117,29 @@ pub(super) fn lower(step: &Step, sweep: &Sweep, class: Class, tile: Tile) -> Vec
             ("conv_shared", block.rows, block.columns)
         }
     };
-    let across = sweep.columns.div_ceil(wide as usize);
+    let across = geometry.columns.div_ceil(wide as usize);
     let columns_padded = across * wide as usize;
     let tiles = across * pixels.div_ceil(high as usize);
-    let elements = sweep.taps * sweep.taps * channels_padded * columns_padded;
-    let packed = match step.output.filter(|_| sweep.settled) {
+    let elements = geometry.taps * geometry.taps * channels_padded * columns_padded;
+    let packed = match step.output.filter(|_| geometry.settled) {
         Some(of) => Operand::Kept { of, elements },
         None => Operand::Scratch { index: PACKED, elements },
     };
     let pack = Launch {
         shader: "conv_pack",
         entry: "main",
-        constants: vec![("PHASES", sweep.phases as u32)],
-        bindings: vec![("w", Operand::Tensor(sweep.weights)), ("packed", packed)],
+        constants: vec![("PHASES", geometry.phases as u32)],
+        bindings: vec![("w", Operand::Tensor(geometry.weights)), ("packed", packed)],
         params: sizes(&[
-            ("kernel", sweep.kernel),
-            ("taps", sweep.taps),
+            ("kernel", geometry.kernel),
+            ("taps", geometry.taps),
             ("channels_padded", channels_padded),
             ("columns_padded", columns_padded),
             ("channels", channels),
-            ("columns", sweep.columns),
+            ("columns", geometry.columns),
         ]),
         groups: fold(elements.div_ceil(64)),
-        once: sweep.settled,
+        once: geometry.settled,
     };
     let picture = Operand::Tensor(step.inputs[0]);
     let mut bindings = vec![(if vx == 1 { "x4" } else { "x" }, picture), ("w4", packed)];
@@ -150,20 +150,20 @@ pub(super) fn lower(step: &Step, sweep: &Sweep, class: Class, tile: Tile) -> Vec
         ("in_width", in_width),
         ("channels", channels),
         ("channels_padded", channels_padded),
-        ("height", sweep.grid[0]),
-        ("width", sweep.grid[1]),
+        ("height", geometry.grid[0]),
+        ("width", geometry.grid[1]),
         ("pixels", pixels),
-        ("columns", sweep.columns),
+        ("columns", geometry.columns),
         ("columns_padded", columns_padded),
-        ("taps", sweep.taps),
-        ("stride", sweep.stride),
-        ("out_height", sweep.output[0]),
-        ("out_width", sweep.output[1]),
-        ("shift", sweep.shift),
+        ("taps", geometry.taps),
+        ("stride", geometry.stride),
+        ("out_height", geometry.output[0]),
+        ("out_width", geometry.output[1]),
+        ("shift", geometry.shift),
         ("across", across),
         ("tiles", tiles),
     ]);
-    params.extend([("base", Scalar::U32(sweep.base as u32)), ("step", Scalar::U32(sweep.step as u32))]);
+    params.extend([("base", Scalar::U32(geometry.base as u32)), ("step", Scalar::U32(geometry.step as u32))]);
     vec![pack, Launch { shader, entry: "main", constants, bindings, params, groups: fold(tiles), once: false }]
 }
 

@@ -14,6 +14,7 @@ mod conv;
 #[cfg(test)]
 mod harness;
 mod matmul;
+mod shapes;
 mod small;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use super::launch::{Launch, Operand, Scalar};
 use crate::executor::Precision;
 use crate::graph::{Epilogue, Op, Plan, Step, TensorId};
 
+pub(super) use shapes::Shapes;
 pub(super) use small::{is_small, lower as lower_small, lower_backward, sums_rows_of};
 pub(super) use tile::{Class, MatrixUnit, Tile, default, suited, tiles};
 
@@ -51,9 +53,9 @@ pub(super) fn lower(plan: &Plan, step: &Step, class: Class, tile: Option<Tile>) 
     let tile = tile.unwrap_or_else(|| tile::default(plan, step, class));
     match step.op {
         Op::MatMul { ta, tb } => matmul::lower(plan, step, [ta, tb], class, tile),
-        Op::Conv2d(window) => conv::lower(step, &conv::Sweep::forward(plan, step, window), class, tile),
+        Op::Conv2d(window) => conv::lower(step, &conv::ConvGeometry::forward(plan, step, window), class, tile),
         Op::Conv2dInputGrad { window, size } => {
-            conv::lower(step, &conv::Sweep::input_gradient(plan, step, window, size), class, tile)
+            conv::lower(step, &conv::ConvGeometry::input_gradient(plan, step, window, size), class, tile)
         }
         Op::Conv2dWeightGrad(window) => conv::weight_gradient(plan, step, window, class, tile),
         other => unreachable!("{other:?} is no contraction"),

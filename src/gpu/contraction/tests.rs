@@ -1,6 +1,6 @@
 //! Every form of every contraction against a plain loop in f64.
 
-use super::cases::{Behind, Case, convolution, product};
+use super::cases::{Behind, ContractionCase, convolution, product};
 use super::harness::Gpu;
 use super::{Class, Tile, tiles};
 use crate::graph::{Epilogue, Op, Window};
@@ -8,12 +8,12 @@ use crate::random::Draws;
 
 /// Every tile of a class, some cases each; some drivers compile for long, so a kernel is made few times. These cases are
 /// the same in every run, so that the driver's cache serves; [`contractions_on_fresh_draws`] has others each time.
-fn every_tile(class: Class, make: impl FnMut(&mut Draws) -> Case) {
+fn every_tile(class: Class, make: impl FnMut(&mut Draws) -> ContractionCase) {
     draws(class, 2, 1, make);
 }
 
 /// `cases` for every tile of a class, drawn from `seed` on.
-fn draws(class: Class, cases: usize, seed: u64, mut make: impl FnMut(&mut Draws) -> Case) {
+fn draws(class: Class, cases: usize, seed: u64, mut make: impl FnMut(&mut Draws) -> ContractionCase) {
     let Some(gpu) = Gpu::open() else { return };
     let mut random = Draws::new(seed);
     for &tile in tiles(Op::MatMul { ta: false, tb: false }, class) {
@@ -80,7 +80,7 @@ fn hardware_weight_gradients_equal_the_loop() {
 }
 
 /// As `every_tile`, on the device's matrix unit.
-fn every_matrix_tile(mut make: impl FnMut(&mut Draws) -> Case) {
+fn every_matrix_tile(mut make: impl FnMut(&mut Draws) -> ContractionCase) {
     if let Some(class) = Gpu::open().and_then(|gpu| gpu.matrix()) {
         every_tile(class, |random| make(random).narrow());
     }
@@ -110,8 +110,12 @@ fn weight_gradients_on_matrix_units_equal_the_loop() {
 fn matrix_units_saturate_what_f16_cannot_hold_and_keep_what_is_not_finite() {
     let Some(gpu) = Gpu::open() else { return };
     let Some(class) = gpu.matrix() else { return };
-    let mut case =
-        Case::new(&mut Draws::new(5), Op::MatMul { ta: false, tb: false }, &[&[16, 32], &[32, 16]], Behind::default());
+    let mut case = ContractionCase::new(
+        &mut Draws::new(5),
+        Op::MatMul { ta: false, tb: false },
+        &[&[16, 32], &[32, 16]],
+        Behind::default(),
+    );
     case.inputs[0].1.fill(0.0);
     case.inputs[1].1.fill(1.0);
     case.inputs[0].1[..32].fill(1e6);
@@ -127,7 +131,7 @@ fn matrix_units_saturate_what_f16_cannot_hold_and_keep_what_is_not_finite() {
 }
 
 /// A step's result in every tile of both classes.
-fn in_every_tile(gpu: &Gpu, case: &Case) -> Vec<(String, Vec<f32>)> {
+fn in_every_tile(gpu: &Gpu, case: &ContractionCase) -> Vec<(String, Vec<f32>)> {
     let both = [Class::Software, Class::Hardware];
     let forms = both.into_iter().flat_map(|class| tiles(case.step.op, class).iter().map(move |&tile| (class, tile)));
     forms.map(|(class, tile)| (tile.name(), case.run(gpu, class, Some(tile)))).collect()
@@ -140,10 +144,15 @@ fn a_pixels_sum_depends_neither_on_its_position_nor_on_the_tile() {
     let mut random = Draws::new(2);
     let window = Window { kernel: 3, stride: 1, padding: 1 };
     let (h, w, ci, co) = (9, 11, 8, 12);
-    let whole = Case::new(&mut random, Op::Conv2d(window), &[&[1, h, w, ci], &[3, 3, ci, co]], Behind::default());
+    let whole =
+        ContractionCase::new(&mut random, Op::Conv2d(window), &[&[1, h, w, ci], &[3, 3, ci, co]], Behind::default());
     let (top, left, high, wide) = (2, 3, 6, 7);
-    let mut part =
-        Case::new(&mut random, Op::Conv2d(window), &[&[1, high, wide, ci], &[3, 3, ci, co]], Behind::default());
+    let mut part = ContractionCase::new(
+        &mut random,
+        Op::Conv2d(window),
+        &[&[1, high, wide, ci], &[3, 3, ci, co]],
+        Behind::default(),
+    );
     let x = whole.values(whole.step.inputs[0]).to_vec();
     let line = |y: usize| x[((top + y) * w + left) * ci..][..wide * ci].iter().copied();
     part.inputs[0].1 = (0..high).flat_map(line).collect();
@@ -166,7 +175,7 @@ fn split_sums_are_the_same_in_every_run() {
     let mut random = Draws::new(3);
     let window = Window { kernel: 3, stride: 1, padding: 1 };
     let shapes: [&[usize]; 2] = [&[2, 20, 20, 4], &[2, 20, 20, 4]];
-    let case = Case::new(&mut random, Op::Conv2dWeightGrad(window), &shapes, Behind::default());
+    let case = ContractionCase::new(&mut random, Op::Conv2dWeightGrad(window), &shapes, Behind::default());
     for class in [Class::Software, Class::Hardware] {
         assert_eq!(case.launches(class, None).len(), 2, "the sum over pixels is split");
         let first = case.run(&gpu, class, None);
@@ -186,7 +195,7 @@ fn every_tile_of_a_class_gives_the_same_bits() {
     let mut random = Draws::new(5);
     let window = Window { kernel: 3, stride: 1, padding: 1 };
     let strided = Window { kernel: 5, stride: 2, padding: 2 };
-    let mut case = |op: Op, a: &[usize], b: &[usize]| Case::new(&mut random, op, &[a, b], Behind::default());
+    let mut case = |op: Op, a: &[usize], b: &[usize]| ContractionCase::new(&mut random, op, &[a, b], Behind::default());
     let product = |ta, tb| Op::MatMul { ta, tb };
     // What says `true` is split in both classes.
     let cases = [
@@ -225,7 +234,7 @@ fn all_tiles_have_names_that_find_them() {
 
 fn spoilt(spoil: impl FnOnce(&mut Vec<f32>)) {
     let case = product(&mut Draws::new(4));
-    let (sums, _) = Case { behind: Behind::default(), ..product(&mut Draws::new(4)) }.contraction();
+    let (sums, _) = ContractionCase { behind: Behind::default(), ..product(&mut Draws::new(4)) }.contraction();
     let mut plain = case;
     (plain.step.epilogue, plain.behind) = (Epilogue::NONE, Behind::default());
     let mut got: Vec<f32> = sums.iter().map(|&s| s as f32).collect();

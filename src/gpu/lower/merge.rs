@@ -6,9 +6,9 @@
 use std::ops::Range;
 
 use super::{Launch, Lowering, lower};
+use crate::gpu::contraction::Shapes;
 use crate::gpu::contraction::{self, Class};
 use crate::gpu::launch::Operand;
-use crate::gpu::tune::Shapes;
 use crate::graph::{Op, Plan, Step, TensorId};
 
 /// Steps of a plan with the dispatches that run them, in order.
@@ -41,7 +41,7 @@ pub(in crate::gpu) fn all(plan: &Plan, class: Class, shapes: &Shapes, most: usiz
 /// Whether neither step sees what the other writes, so that they may run at once. A loss that nothing reads goes to the
 /// ring alone.
 fn apart(plan: &Plan, first: &Step, second: &Step) -> bool {
-    let place = |t: TensorId| plan.places[t.0];
+    let place = |t: TensorId| plan.storage[t.0];
     let (Some(one), Some(two)) = (first.output, second.output) else { return false };
     let stored = !matches!(first.op, Op::Loss(_)) || plan.is_read(one);
     let clash = stored && place(one) == place(two);
@@ -96,19 +96,21 @@ fn join(plan: &Plan, steps: &[Step], class: Class, tiled: bool, most: usize) -> 
 mod tests {
     use super::*;
     use crate::gpu::contraction::Tile;
-    use crate::graph::{Activation, Graph, Init, Kind, Loss, Options, Store, Update, differentiate, optimize};
+    use crate::graph::{
+        Activation, DatasetBuffer, Graph, Init, Loss, Options, Update, WeightLayout, differentiate, optimize,
+    };
 
     /// A perceptron 2-`width`-`width`-1 that draws its batch.
     fn perceptron(width: usize, keep_loss: bool) -> Plan {
         let mut g = Graph::new();
         let (features, targets) =
-            (g.dataset(Store::Features, &[64, 2]).unwrap(), g.dataset(Store::Targets, &[64]).unwrap());
+            (g.dataset(DatasetBuffer::Features, &[64, 2]).unwrap(), g.dataset(DatasetBuffer::Targets, &[64]).unwrap());
         let mut h = g.push(Op::SampleRows { batch: 32, first: 0 }, &[features]).unwrap();
         let t = g.push(Op::SampleRows { batch: 32, first: 0 }, &[targets]).unwrap();
         let t = g.reshape(t, &[32, 1]).unwrap();
         for (i, pair) in [2, width, width, 1].windows(2).enumerate() {
-            let w = g.parameter(&format!("w{i}"), pair, Init::Constant(0.0), Kind::Linear).unwrap();
-            let b = g.parameter(&format!("b{i}"), &[pair[1]], Init::Constant(0.0), Kind::Plain).unwrap();
+            let w = g.parameter(&format!("w{i}"), pair, Init::Constant(0.0), WeightLayout::Linear).unwrap();
+            let b = g.parameter(&format!("b{i}"), &[pair[1]], Init::Constant(0.0), WeightLayout::Plain).unwrap();
             h = g.linear(h, w, b).unwrap();
             if i < 2 {
                 h = g.activate(h, Activation::Relu).unwrap();

@@ -1,13 +1,13 @@
 //! `sampling.wgsl`: batches from the resident dataset.
 
 use super::{Launch, Lowering};
-use crate::graph::{Home, Store};
+use crate::graph::{DatasetBuffer, TensorSource};
 
 impl Lowering<'_> {
     /// Whether the table that is drawn from holds bytes.
     pub(super) fn bytes(&self) -> bool {
-        let home = self.plan.tensors[self.input(0).0].home;
-        matches!(home, Home::Dataset(Store::FeatureBytes | Store::Low | Store::High))
+        let source = self.plan.tensors[self.input(0).0].source;
+        matches!(source, TensorSource::Dataset(DatasetBuffer::FeatureBytes | DatasetBuffer::Low | DatasetBuffer::High))
     }
 
     pub(super) fn sample_rows(&self, batch: usize, first: usize) -> Vec<Launch> {

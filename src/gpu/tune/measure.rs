@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Shapes;
 use super::key::Key;
 use crate::Result;
 use crate::gpu::context::Context;
-use crate::gpu::contraction::{self, Class, Tile, tiles};
+use crate::gpu::contraction::{self, Class, Shapes, Tile, tiles};
 use crate::gpu::health::Expected;
-use crate::gpu::load::{Fixed, Loaded, Shared};
+use crate::gpu::load::{Fixed, LoadedPlan, Shared};
 use crate::gpu::run::{expected, record};
 use crate::graph::Plan;
 use crate::tuned::Choice;
@@ -32,7 +31,7 @@ const PATTERN: u64 = 1 << 20;
 
 struct Candidate {
     tile: Tile,
-    loaded: Loaded,
+    loaded: LoadedPlan,
     seconds: f64,
 }
 
@@ -87,9 +86,15 @@ impl Measure<'_> {
     }
 
     /// The plan with a shape; operands and result are shared among shapes.
-    fn candidate(&mut self, plan: &Arc<Plan>, class: Class, tile: Tile, first: Option<&Loaded>) -> Result<Candidate> {
+    fn candidate(
+        &mut self,
+        plan: &Arc<Plan>,
+        class: Class,
+        tile: Tile,
+        first: Option<&LoadedPlan>,
+    ) -> Result<Candidate> {
         let shapes = Shapes::all(plan, tile);
-        let mut loaded = Loaded::new(self.context, plan.clone(), class, shapes)?;
+        let mut loaded = LoadedPlan::new(self.context, plan.clone(), class, shapes)?;
         if let Some(first) = first {
             loaded.slots = first.slots.clone();
         }
@@ -97,7 +102,7 @@ impl Measure<'_> {
         Ok(Candidate { tile, loaded, seconds: f64::INFINITY })
     }
 
-    fn fill(&self, loaded: &Loaded) -> Result<()> {
+    fn fill(&self, loaded: &LoadedPlan) -> Result<()> {
         let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let pattern = self.context.buffer("pattern", PATTERN, usage)?;
         let values: Vec<f32> = (0..PATTERN as u32 / 4).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32).collect();
@@ -136,7 +141,7 @@ impl Measure<'_> {
     }
 
     /// Seconds per dispatch, the wait included.
-    fn pass(&self, loaded: &Loaded, dispatches: u32) -> Result<f64> {
+    fn pass(&self, loaded: &LoadedPlan, dispatches: u32) -> Result<f64> {
         let mut encoder = self.context.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
         for _ in 0..dispatches {

@@ -7,15 +7,15 @@
 mod key;
 mod measure;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::Gpu;
 use super::adapters::AdapterInfo;
-use super::contraction::{self, Class, Tile, tiles};
+use super::context::Context;
+use super::contraction::{self, Class, Shapes, Tile, tiles};
 use super::kernels::SOURCES;
-use crate::graph::{Clock, Plan, Step};
+use super::load::Fixed;
+use crate::graph::{Plan, Step};
 use crate::tuned::{Choice, Identity, Memory};
 use crate::{Error, Result};
 use key::Key;
@@ -23,16 +23,6 @@ use measure::Measure;
 
 /// Time that a load may take for measuring, unless told otherwise.
 const BUDGET: Duration = Duration::from_secs(2);
-
-/// Where tile shapes come from when none is asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Tuning {
-    /// What was measured, and where more of it goes; without one, all steps take the default shapes.
-    pub memory: Option<Arc<Memory>>,
-    /// Time that loading a plan may take for measuring what the memory lacks; kernels under way are finished. Two
-    /// seconds if none is given, but nothing on software adapters: compiling kernels takes them longer than it saves.
-    pub budget: Option<Duration>,
-}
 
 /// What tuning found for one kind of step.
 #[derive(Clone, Debug)]
@@ -56,45 +46,6 @@ pub(super) struct Tuner {
     hopeless: HashSet<String>,
 }
 
-/// A tile for each step of a plan that has one, and how many come from measurements.
-#[derive(Clone, Debug)]
-pub(super) struct Shapes {
-    tiles: Vec<Option<Tile>>,
-    measured: usize,
-}
-
-impl Shapes {
-    /// The same tile everywhere.
-    pub(super) fn all(plan: &Plan, tile: Tile) -> Shapes {
-        Shapes { tiles: vec![Some(tile); plan.steps.len()], measured: 0 }
-    }
-
-    /// What suits each step.
-    #[cfg(test)]
-    pub(super) fn none(plan: &Plan) -> Shapes {
-        Shapes { tiles: vec![None; plan.steps.len()], measured: 0 }
-    }
-
-    /// The tile of a step, if it is a contraction that has one: small products have kernels without.
-    pub(super) fn of(&self, step: usize) -> Option<Tile> {
-        self.tiles[step]
-    }
-
-    /// The tiles in words, if there are any.
-    pub(super) fn describe(&self) -> Option<String> {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for tile in self.tiles.iter().flatten() {
-            *counts.entry(tile.name()).or_default() += 1;
-        }
-        let parts: Vec<String> = counts.iter().map(|(tile, count)| format!("{count} x {tile}")).collect();
-        let measured = match self.measured {
-            0 => String::new(),
-            n => format!("; {n} of {} by measurement", counts.values().sum::<usize>()),
-        };
-        (!parts.is_empty()).then(|| parts.join(", ") + &measured)
-    }
-}
-
 impl AdapterInfo {
     /// What measurements on this adapter by this program are true of.
     pub fn identity(&self) -> Identity {
@@ -109,32 +60,47 @@ impl AdapterInfo {
     }
 }
 
-impl Gpu {
-    /// Kinds of steps that this executor has measured since it was opened.
-    pub fn measured(&self) -> usize {
-        self.tuner.measured
+/// What measuring needs of the executor.
+pub(super) struct Site<'a> {
+    pub(super) context: &'a mut Context,
+    pub(super) fixed: &'a Fixed,
+    /// Where kernels find the parameters of a step.
+    pub(super) params: &'a wgpu::BindGroup,
+    pub(super) class: Class,
+}
+
+impl Tuner {
+    /// Kinds of steps that were measured.
+    pub(super) fn measured(&self) -> usize {
+        self.measured
     }
 
-    /// Finds the fastest tile shape for every kind of step in `plans`, those that take most of the work first, and tells
+    /// Finds the fastest tile shape for every kind of step in `plans`, those that take most of the work first, and reports
     /// each as it is known. What the device's memory holds is not measured again; what is found goes there.
     ///
     /// # Errors
     /// When the device was opened without a memory, or with a tile shape that is to be used.
-    pub fn tune(&mut self, plans: &[Plan], budget: Duration, told: &mut dyn FnMut(&Finding)) -> Result<Vec<Finding>> {
-        let options = &self.context.options;
+    pub(super) fn tune(
+        &mut self,
+        site: Site<'_>,
+        plans: &[Plan],
+        budget: Duration,
+        on_finding: &mut dyn FnMut(&Finding),
+    ) -> Result<Vec<Finding>> {
+        let options = &site.context.options;
         let (Some(memory), None) = (options.tuning.memory.clone(), &options.tile) else {
             return Err(Error::input("tile shapes are measured where there is a memory for them and none is fixed"));
         };
-        self.tuner.hopeless.clear();
-        self.measure(plans.iter(), &memory, budget, told)
+        self.hopeless.clear();
+        self.measure(site, plans.iter(), &memory, budget, on_finding)
     }
 
     /// The tile of every step of a plan.
     ///
     /// # Errors
     /// When the shape that was asked for does not exist.
-    pub(super) fn shapes(&mut self, plan: &Plan) -> Result<Shapes> {
-        let (class, options) = (self.class(), &self.context.options);
+    pub(super) fn shapes(&mut self, site: Site<'_>, plan: &Plan) -> Result<Shapes> {
+        let (class, options) = (site.class, &site.context.options);
         let default = |step: &Step| {
             let tiled = !tiles(step.op, class).is_empty() && !contraction::is_small(plan, step, class);
             tiled.then(|| contraction::default(plan, step, class))
@@ -153,7 +119,7 @@ impl Gpu {
         };
         let usual = if class == Class::Software { Duration::ZERO } else { BUDGET };
         let budget = options.tuning.budget.unwrap_or(usual);
-        self.measure([plan].into_iter(), &memory, budget, &mut |_| {})?;
+        self.measure(site, [plan].into_iter(), &memory, budget, &mut |_| {})?;
         let mut measured = 0;
         let mut tile = |step: &Step| {
             let choice = Key::of(plan, step, class).and_then(|key| recall(&memory, &key, step));
@@ -167,17 +133,18 @@ impl Gpu {
     /// Recalls or measures all keys of `plans`.
     fn measure<'p>(
         &mut self,
+        site: Site<'_>,
         plans: impl Iterator<Item = &'p Plan>,
         memory: &Memory,
         budget: Duration,
-        told: &mut dyn FnMut(&Finding),
+        on_finding: &mut dyn FnMut(&Finding),
     ) -> Result<Vec<Finding>> {
-        let (class, begun) = (self.class(), Instant::now());
-        let clock = self.runner.first_clock(&self.context, &Clock::default()).clone();
+        let Site { context, fixed, params: clock, class } = site;
+        let begun = Instant::now();
         let mut findings = Vec::new();
         for (key, step) in kinds(plans, class) {
             let known = recall(memory, &key, &step).map(|(_, choice)| choice);
-            let due = known.is_none() && begun.elapsed() < budget && !self.tuner.hopeless.contains(&key.name);
+            let due = known.is_none() && begun.elapsed() < budget && !self.hopeless.contains(&key.name);
             let mut finding = Finding {
                 flops: 2.0 * key.plan()?.macs() as f64,
                 key: key.name.clone(),
@@ -185,20 +152,18 @@ impl Gpu {
                 measured: false,
             };
             if due {
-                let (fixed, clock) = (&self.fixed, &clock);
                 // A shape that the device cannot run is no reason not to use the device.
-                let choice = self
-                    .context
+                let choice = context
                     .apart(|context| Measure { context, fixed, clock, longest: budget / 2 }.key(&key).unwrap_or(None));
-                self.tuner.measured += usize::from(choice.is_some());
+                self.measured += usize::from(choice.is_some());
                 finding.measured = choice.is_some();
                 match &choice {
-                    Some(choice) => memory.remember(&key.name, choice.clone()),
-                    None => drop(self.tuner.hopeless.insert(key.name.clone())),
+                    Some(choice) => memory.insert(&key.name, choice.clone()),
+                    None => drop(self.hopeless.insert(key.name.clone())),
                 }
                 finding.choice = choice;
             }
-            told(&finding);
+            on_finding(&finding);
             findings.push(finding);
         }
         Ok(findings)
@@ -223,7 +188,7 @@ fn kinds<'p>(plans: impl Iterator<Item = &'p Plan>, class: Class) -> Vec<(Key, S
 
 /// What the memory says about a key, if it names a shape that the device's kernels have.
 fn recall(memory: &Memory, key: &Key, step: &Step) -> Option<(Tile, Choice)> {
-    let choice = memory.recall(&key.name)?;
+    let choice = memory.get(&key.name)?;
     let tile = Tile::named(&choice.tile).filter(|tile| tiles(step.op, key.class).contains(tile))?;
     Some((tile, choice))
 }

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::judge::Judge;
 use super::record::{Source, What};
 use super::report::Report;
 use super::shards::{Shards, Supply};
+use super::validator::Validator;
 use super::{DataSpec, Recipe, Resident, Room, Trainer};
 use crate::data::lessons;
 use crate::interface::Interface;
@@ -21,7 +21,7 @@ pub(super) struct Prepared {
     /// What the device is given first; later shards come through [`Prepared::feed`].
     pub(super) resident: Resident,
     pub(super) room: Room,
-    pub(super) judge: Judge,
+    pub(super) validator: Validator,
     pub(super) interface: Interface,
     /// Picture files that could not be read.
     pub(super) failed: usize,
@@ -36,12 +36,12 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    fn fixed(resident: Resident, judge: Judge, interface: Interface, origins: Origins) -> Self {
+    fn fixed(resident: Resident, validator: Validator, interface: Interface, origins: Origins) -> Self {
         Prepared {
             room: Room::of(&resident),
             learnt: resident.count(),
             resident,
-            judge,
+            validator,
             interface,
             failed: 0,
             files: Vec::new(),
@@ -54,7 +54,7 @@ impl Prepared {
     /// What a run records of its data.
     pub(super) fn what(&self, recipe: &Recipe) -> What {
         let (data, validate, interface) = (recipe.data.clone(), recipe.validate.clone(), self.interface.clone());
-        What { data, validate, learnt: self.learnt, held: self.judge.count(), files: self.files.clone(), interface }
+        What { data, validate, learnt: self.learnt, held: self.validator.count(), files: self.files.clone(), interface }
     }
 
     /// The step at which the next shard is due.

@@ -9,10 +9,10 @@ use crate::data::{self, Folder, FolderOptions, PairOptions, Raster, procedural};
 use crate::image::{DecodeOptions, Picture};
 use crate::interface::Interface;
 use crate::network::Input;
-use crate::train::judge::{Judge, Truth};
 use crate::train::record::Source;
 use crate::train::report::Report;
 use crate::train::shards::{Shards, Supply};
+use crate::train::validator::{Truth, Validator};
 use crate::train::{DataSpec, Recipe, Resident, Room};
 use crate::{Error, Result};
 
@@ -46,11 +46,11 @@ pub(super) fn folders(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
     judged.extend(folder.held().map(Path::to_path_buf));
     let mut failed = BTreeMap::new();
     let (truths, mut files) = truths(&judged, &mut failed)?;
-    let judge = match degrade {
-        None => Judge::pictures(truths, scale(recipe))?,
+    let validator = match degrade {
+        None => Validator::pictures(truths, scale(recipe))?,
         Some(degradation) => {
             let best = recipe.validate.best;
-            Judge::degraded_pictures(truths, scale(recipe), degradation, recipe.seed, best)?
+            Validator::degraded_pictures(truths, scale(recipe), degradation, recipe.seed, best)?
         }
     };
     // A validation picture is among the excluded ones as well, and told once.
@@ -63,11 +63,11 @@ pub(super) fn folders(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Re
     }
     files.extend(folder.sources().map(|(path, hash)| Source::new(path, hash, false)));
     let found = folder.report();
-    let (mib, held) = (found.bytes >> 20, judge.count());
+    let (mib, held) = (found.bytes >> 20, validator.count());
     let shards = folder.shards();
     let (pictures, pairs) = (found.pictures, found.pairs);
     report.note(&format!("{pictures} pictures, {pairs} pairs, {mib} MiB in {shards} shards; judged by {held}"));
-    Ok(Prepared { failed: failed.len(), files, ..shards_of(recipe, folder, judge, *patch, step)? })
+    Ok(Prepared { failed: failed.len(), files, ..shards_of(recipe, folder, validator, *patch, step)? })
 }
 
 fn scale(recipe: &Recipe) -> usize {
@@ -96,7 +96,7 @@ pub(super) fn drawn(
     let seed = u64::from(recipe.seed) << 32;
     let options = pair_options(recipe, patch);
     let resident = Resident::Pictures(procedural::pictures(seed, count, size, &options)?);
-    let (judge, files) = match recipe.validate.folders.is_empty() {
+    let (validator, files) = match recipe.validate.folders.is_empty() {
         false => truths(&listed(&recipe.validate.folders)?, &mut failed)?,
         true => {
             let first = seed + count as u64;
@@ -110,7 +110,7 @@ pub(super) fn drawn(
         report.note(&format!("left out: {why}"));
     }
     let interface = Interface::of(&recipe.network)?;
-    let prepared = Prepared::fixed(resident, Judge::pictures(judge, scale(recipe))?, interface, Origins::Drawn);
+    let prepared = Prepared::fixed(resident, Validator::pictures(validator, scale(recipe))?, interface, Origins::Drawn);
     Ok(Prepared { failed: failed.len(), files, ..prepared })
 }
 
@@ -146,19 +146,19 @@ fn truths(paths: &[PathBuf], failed: &mut BTreeMap<PathBuf, String>) -> Result<(
 }
 
 /// Pictures that are on the device at once, or in turns.
-fn shards_of(recipe: &Recipe, folder: Folder, judge: Judge, patch: usize, step: u64) -> Result<Prepared> {
+fn shards_of(recipe: &Recipe, folder: Folder, validator: Validator, patch: usize, step: u64) -> Result<Prepared> {
     let interface = Interface::of(&recipe.network)?;
     let (fixed, learnt, [count, low, high]) = (folder.is_fixed(), folder.report().pictures, folder.room());
     let source = Arc::new(Supply::Pictures(Box::new(folder)));
     let drawn = Some(Arc::clone(&source));
     if fixed {
         let resident = source.shard(0)?;
-        return Ok(Prepared { drawn, learnt, ..Prepared::fixed(resident, judge, interface, Origins::Pictures) });
+        return Ok(Prepared { drawn, learnt, ..Prepared::fixed(resident, validator, interface, Origins::Pictures) });
     }
     // A shard stays while its pixels are seen about once.
     let patches = low / (patch * patch * pair_options(recipe, patch).channels);
     let steps = (patches / (recipe.batch * recipe.optimizer.accumulate)).max(1) as u64;
     let (shards, resident) = Shards::new(source, steps, step)?;
-    let fixed = Prepared::fixed(resident, judge, interface, Origins::Pictures);
+    let fixed = Prepared::fixed(resident, validator, interface, Origins::Pictures);
     Ok(Prepared { room: Room { count, low, high }, learnt, drawn, shards: Some(shards), ..fixed })
 }

@@ -9,12 +9,12 @@ use crate::image::fit::Fit;
 use crate::interface::{self, Colour, InputSpec, Interface, OutputSpec, Pixels};
 use crate::network::Network;
 use crate::train::data_spec::ClassesSpec;
-use crate::train::judge::{Judge, check_rows};
 use crate::train::record::Source;
 use crate::train::report::Report;
 use crate::train::shards::{Shards, Supply};
 use crate::train::table::{self, Divided};
 use crate::train::targets::Targets;
+use crate::train::validator::{Validator, check_rows};
 use crate::train::{DataSpec, Recipe, Resident, Room};
 use crate::{Error, Result};
 
@@ -168,7 +168,7 @@ fn load(recipe: &Recipe, sets: Sets, drawing: Drawing<'_>, step: u64, report: &m
         let why = format!("bce learns probabilities, and a target is {target}; use mse");
         return Err(Error::key("loss.kind", why));
     }
-    let judge = Judge::rows(test, recipe.loss().loss(), output.clone());
+    let validator = Validator::rows(test, recipe.loss().loss(), output.clone());
     let interface = Interface { input, output };
 
     let weights = match (drawing.balanced, drawing.weights) {
@@ -192,17 +192,17 @@ fn load(recipe: &Recipe, sets: Sets, drawing: Drawing<'_>, step: u64, report: &m
     }
     if fixed && !weighed {
         let resident = Resident::Rows(set.into_rows());
-        return Ok(Prepared { files, ..Prepared::fixed(resident, judge, interface, origins) });
+        return Ok(Prepared { files, ..Prepared::fixed(resident, validator, interface, origins) });
     }
     let source = Arc::new(Supply::Rows(set));
     let drawn = Some(Arc::clone(&source));
     if fixed {
         let resident = source.shard(0)?;
-        return Ok(Prepared { drawn, files, learnt: all, ..Prepared::fixed(resident, judge, interface, origins) });
+        return Ok(Prepared { drawn, files, learnt: all, ..Prepared::fixed(resident, validator, interface, origins) });
     }
     // A shard stays while its rows are seen about once.
     let (shards, resident) = Shards::new(source, (least / samples).max(1) as u64, step)?;
     let room = Room { count: most, low: 0, high: 0 };
-    let fixed = Prepared::fixed(resident, judge, interface, origins);
+    let fixed = Prepared::fixed(resident, validator, interface, origins);
     Ok(Prepared { room, drawn, files, learnt: all, shards: Some(shards), ..fixed })
 }

@@ -1,7 +1,9 @@
 //! What moves the parameters.
 
 use super::{Case, Draws, Family, Scale};
-use crate::graph::{Arena, Clock, Graph, Init, Kind, Op, Options, TensorId, Update, differentiate, optimize};
+use crate::graph::{
+    Arena, Graph, Init, Op, Options, StepParams, TensorId, Update, WeightLayout, differentiate, optimize,
+};
 
 /// Two parameters of odd sizes whose gradients are operands (times the loss scale), and the rule that moves them. All
 /// cases of a round have one layout, so that an executor holds them all.
@@ -9,7 +11,7 @@ fn moving(rule: Update, clip: Option<f32>, average: Option<f32>, draws: &mut Dra
     let mut case = Case::new(Family::Update, Scale::One, draws);
     let mut sum: Option<TensorId> = None;
     for (name, n) in [("p", 301), ("q", 77)] {
-        let p = case.graph.parameter(name, &[1, n], Init::Constant(0.0), Kind::Plain).expect("a new name");
+        let p = case.graph.parameter(name, &[1, n], Init::Constant(0.0), WeightLayout::Plain).expect("a new name");
         let x = case.input(&[1, n], draws);
         let y = case.push(Op::MatMul { ta: false, tb: true }, &[p, x]);
         sum = Some(match sum {
@@ -65,7 +67,7 @@ pub(super) fn updates(draws: &mut Draws) -> Vec<Case> {
             let mut case = moving(rule, clip, None, draws);
             // Early steps correct the moments' bias, late ones do not; the first sets the velocity.
             let first = case.clocks[0];
-            case.clocks = [1, 2, first.step, 100_000].map(|step| Clock { step, ..first }).to_vec();
+            case.clocks = [1, 2, first.step, 100_000].map(|step| StepParams { step, ..first }).to_vec();
             cases.push(case);
         }
     }

@@ -2,14 +2,14 @@
 
 use super::{Case, Draws, Family, Scale};
 use crate::data::PictureEntry;
-use crate::graph::{Clock, Op, Store};
+use crate::graph::{DatasetBuffer, Op, StepParams};
 
 pub(super) fn rows(draws: &mut Draws) -> Vec<Case> {
-    use Store::{FeatureBytes, Features, Targets};
+    use DatasetBuffer::{FeatureBytes, Features, Targets};
     let count = draws.size(300, 600);
     let (narrow, wide) = ([count, 5], [count, 301]);
     // Neighbours are drawn together where the second table is of floats.
-    let tables: [&[(Store, &[usize])]; 2] = [
+    let tables: [&[(DatasetBuffer, &[usize])]; 2] = [
         &[(Features, &narrow), (FeatureBytes, &wide), (Targets, &[count])],
         &[(Features, &narrow), (Targets, &[count, 3])],
     ];
@@ -17,7 +17,7 @@ pub(super) fn rows(draws: &mut Draws) -> Vec<Case> {
 }
 
 /// A batch of each of these tables.
-fn drawn(stores: &[(Store, &[usize])], count: usize, draws: &mut Draws) -> Case {
+fn drawn(stores: &[(DatasetBuffer, &[usize])], count: usize, draws: &mut Draws) -> Case {
     let mut case = Case::new(Family::Copy, Scale::One, draws);
     for &(store, shape) in stores {
         let len: usize = shape.iter().product();
@@ -32,7 +32,7 @@ fn drawn(stores: &[(Store, &[usize])], count: usize, draws: &mut Draws) -> Case 
     }
     // The batch ends in the next epoch.
     let (epoch, offset) = (draws.word(), count as u32 - 60);
-    case.clocks[0] = Clock { epoch, offset, count: count as u32, ..case.clocks[0] };
+    case.clocks[0] = StepParams { epoch, offset, count: count as u32, ..case.clocks[0] };
     case
 }
 
@@ -51,8 +51,11 @@ pub(super) fn patches(draws: &mut Draws) -> Vec<Case> {
         low.extend((0..size).map(|_| draws.word() as u8));
         high.extend((0..size * scale * scale).map(|_| draws.word() as u8));
     }
-    let index = case.graph.dataset(Store::Table, &[table.len(), 5]).expect("the operands of a case are tensors");
-    for (store, len, scale, high) in [(Store::Low, low.len(), 1, false), (Store::High, high.len(), scale, true)] {
+    let index =
+        case.graph.dataset(DatasetBuffer::Table, &[table.len(), 5]).expect("the operands of a case are tensors");
+    for (store, len, scale, high) in
+        [(DatasetBuffer::Low, low.len(), 1, false), (DatasetBuffer::High, high.len(), scale, true)]
+    {
         let pixels =
             case.graph.dataset(store, &[len / channels, channels]).expect("the operands of a case are tensors");
         let y = case.push(Op::SamplePatches { batch: 33, patch: side, scale, high, first: 7 }, &[pixels, index]);
@@ -60,6 +63,6 @@ pub(super) fn patches(draws: &mut Draws) -> Vec<Case> {
     }
     case.clocks[0].count = table.len() as u32;
     let index = bytemuck::cast_slice(&table).to_vec();
-    case.stores = vec![(Store::Low, low), (Store::High, high), (Store::Table, index)];
+    case.stores = vec![(DatasetBuffer::Low, low), (DatasetBuffer::High, high), (DatasetBuffer::Table, index)];
     vec![case]
 }

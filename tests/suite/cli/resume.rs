@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::cli::{Run, wgrad};
 use tempfile::tempdir;
-use wgrad::checkpoint::{Checkpoint, Storage, TrainingState};
+use wgrad::checkpoint::{Checkpoint, FloatFormat, TrainingState};
 use wgrad::data::procedural;
 use wgrad::image::SaveOptions;
 
@@ -161,7 +161,7 @@ fn with_state(folder: &Path, change: impl FnOnce(&mut TrainingState)) {
     let path = folder.join("run/checkpoint.safetensors");
     let mut checkpoint = Checkpoint::open(&path).unwrap();
     change(checkpoint.training.as_mut().unwrap());
-    checkpoint.save(&path, Storage::F32).unwrap();
+    checkpoint.save(&path, FloatFormat::F32).unwrap();
 }
 
 #[test]

@@ -8,7 +8,8 @@ use wgrad::cpu::Cpu;
 use wgrad::data::PictureEntry;
 use wgrad::executor::{Executor, PlanId};
 use wgrad::graph::{
-    Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Plan, Store, TensorId, Update, differentiate, optimize,
+    Arena, DatasetBuffer, Graph, Init, Loss, Op, Options, Plan, StepParams, TensorId, Update, WeightLayout,
+    differentiate, optimize,
 };
 
 /// The processor in both precisions, and the GPU that tests run on.
@@ -51,11 +52,11 @@ impl Regression {
 
     fn new(outputs: usize) -> Regression {
         let mut graph = Graph::new();
-        let features = graph.dataset(Store::Features, &[Self::ROWS, 2]).unwrap();
-        let targets = graph.dataset(Store::Targets, &[Self::ROWS, outputs]).unwrap();
+        let features = graph.dataset(DatasetBuffer::Features, &[Self::ROWS, 2]).unwrap();
+        let targets = graph.dataset(DatasetBuffer::Targets, &[Self::ROWS, outputs]).unwrap();
         let rows = graph.push(Op::SampleRows { batch: 4, first: 0 }, &[features]).unwrap();
         let wanted = graph.push(Op::SampleRows { batch: 4, first: 0 }, &[targets]).unwrap();
-        let weight = graph.parameter("weight", &[2, outputs], Init::Constant(0.5), Kind::Linear).unwrap();
+        let weight = graph.parameter("weight", &[2, outputs], Init::Constant(0.5), WeightLayout::Linear).unwrap();
         let hidden = graph.push(Op::MatMul { ta: false, tb: false }, &[rows, weight]).unwrap();
         let loss = graph.push(Op::Loss(Loss::Mse), &[hidden, wanted]).unwrap();
         graph.output(loss);
@@ -64,8 +65,8 @@ impl Regression {
         Regression { graph, rows, weight, hidden, loss }
     }
 
-    fn clock() -> Clock {
-        Clock { count: Self::ROWS as u32, learning_rate: 0.1, ..Clock::default() }
+    fn clock() -> StepParams {
+        StepParams { count: Self::ROWS as u32, learning_rate: 0.1, ..StepParams::default() }
     }
 
     fn load(&self, executor: &mut dyn Executor) -> PlanId {
@@ -73,8 +74,8 @@ impl Regression {
     }
 
     fn fill(executor: &mut dyn Executor) {
-        executor.write_store(Store::Features, bytemuck::cast_slice(&[1.0f32; 12])).unwrap();
-        executor.write_store(Store::Targets, bytemuck::cast_slice(&[2.0f32; 6])).unwrap();
+        executor.write_store(DatasetBuffer::Features, bytemuck::cast_slice(&[1.0f32; 12])).unwrap();
+        executor.write_store(DatasetBuffer::Targets, bytemuck::cast_slice(&[2.0f32; 6])).unwrap();
     }
 }
 
@@ -95,7 +96,7 @@ fn what_is_no_input_is_not_written_and_what_is_not_kept_is_not_read() {
         refused(&*executor, wrong, "is not kept");
         executor.write(id, x, &[1.0; 6]).unwrap();
         executor.write(id, other, &[2.0; 6]).unwrap();
-        executor.run(id, &[Clock::default()]).unwrap();
+        executor.run(id, &[StepParams::default()]).unwrap();
         assert_eq!(executor.read(id, y).unwrap(), [6.0; 6]);
         assert_eq!(executor.read(id, x).unwrap(), [1.0; 6]);
     }
@@ -165,14 +166,14 @@ fn plans_share_one_layout_and_arenas_are_written_whole() {
 #[test]
 fn stores_take_what_plans_have_room_for() {
     for mut executor in executors() {
-        let wrong = executor.write_store(Store::Features, &[0; 4]);
+        let wrong = executor.write_store(DatasetBuffer::Features, &[0; 4]);
         refused(&*executor, wrong, "Features has room for 0 bytes, not 4");
         Regression::new(1).load(&mut *executor);
-        let wrong = executor.write_store(Store::Features, &[0; 52]);
+        let wrong = executor.write_store(DatasetBuffer::Features, &[0; 52]);
         refused(&*executor, wrong, "Features has room for 48 bytes, not 52");
-        let wrong = executor.write_store(Store::Features, &[0; 47]);
+        let wrong = executor.write_store(DatasetBuffer::Features, &[0; 47]);
         refused(&*executor, wrong, "elements of 4 bytes");
-        let wrong = executor.write_store(Store::Low, &[0]);
+        let wrong = executor.write_store(DatasetBuffer::Low, &[0]);
         refused(&*executor, wrong, "room for 0 bytes");
     }
 }
@@ -185,20 +186,20 @@ fn no_run_draws_rows_that_were_not_written() {
         let clock = Regression::clock();
         let wrong = executor.run(id, &[clock]);
         refused(&*executor, wrong, "6 rows are to be drawn from; Features holds 0");
-        executor.write_store(Store::Features, bytemuck::cast_slice(&[1.0f32; 12])).unwrap();
+        executor.write_store(DatasetBuffer::Features, bytemuck::cast_slice(&[1.0f32; 12])).unwrap();
         let wrong = executor.run(id, &[clock]);
         refused(&*executor, wrong, "Targets holds 0");
         Regression::fill(&mut *executor);
         for (wrong, word) in [
-            (Clock { count: 7, ..clock }, "7 rows are to be drawn from; Features holds 6"),
-            (Clock { count: u32::MAX, ..clock }, "rows are to be drawn"),
-            (Clock { count: 0, ..clock }, "a batch of 4 rows is to be drawn from 0"),
-            (Clock { count: 3, ..clock }, "a batch of 4 rows is to be drawn from 3"),
-            (Clock { offset: 6, ..clock }, "begins at row 6 of 6"),
-            (Clock { step: 0, ..clock }, "counted from 1"),
-            (Clock { loss_scale: 0.0, ..clock }, "loss scale"),
-            (Clock { loss_scale: f32::NAN, ..clock }, "loss scale"),
-            (Clock { learning_rate: f32::INFINITY, ..clock }, "learning rate"),
+            (StepParams { count: 7, ..clock }, "7 rows are to be drawn from; Features holds 6"),
+            (StepParams { count: u32::MAX, ..clock }, "rows are to be drawn"),
+            (StepParams { count: 0, ..clock }, "a batch of 4 rows is to be drawn from 0"),
+            (StepParams { count: 3, ..clock }, "a batch of 4 rows is to be drawn from 3"),
+            (StepParams { offset: 6, ..clock }, "begins at row 6 of 6"),
+            (StepParams { step: 0, ..clock }, "counted from 1"),
+            (StepParams { loss_scale: 0.0, ..clock }, "loss scale"),
+            (StepParams { loss_scale: f32::NAN, ..clock }, "loss scale"),
+            (StepParams { learning_rate: f32::INFINITY, ..clock }, "learning rate"),
         ] {
             let before = executor.read_state(Arena::Parameters).unwrap();
             // The first of two could run, and does not.
@@ -209,10 +210,10 @@ fn no_run_draws_rows_that_were_not_written() {
             assert!(executor.losses().unwrap().is_empty(), "{word}");
             assert_eq!(executor.read_state(Arena::Parameters).unwrap(), before, "{word}");
         }
-        executor.run(id, &[clock, Clock { offset: 5, step: 2, ..clock }]).unwrap();
+        executor.run(id, &[clock, StepParams { offset: 5, step: 2, ..clock }]).unwrap();
         assert!(executor.losses().unwrap().iter().all(|loss| loss.is_finite() && *loss > 0.0));
         // A shorter dataset replaces the longer one.
-        executor.write_store(Store::Features, bytemuck::cast_slice(&[1.0f32; 10])).unwrap();
+        executor.write_store(DatasetBuffer::Features, bytemuck::cast_slice(&[1.0f32; 10])).unwrap();
         let wrong = executor.run(id, &[clock]);
         refused(&*executor, wrong, "Features holds 5");
     }
@@ -222,9 +223,9 @@ fn no_run_draws_rows_that_were_not_written() {
 fn no_run_draws_patches_that_lie_outside_the_pictures() {
     let (side, channels, scale) = (3usize, 2usize, 2usize);
     let mut graph = Graph::new();
-    let low = graph.dataset(Store::Low, &[40, channels]).unwrap();
-    let high = graph.dataset(Store::High, &[160, channels]).unwrap();
-    let table = graph.dataset(Store::Table, &[2, 5]).unwrap();
+    let low = graph.dataset(DatasetBuffer::Low, &[40, channels]).unwrap();
+    let high = graph.dataset(DatasetBuffer::High, &[160, channels]).unwrap();
+    let table = graph.dataset(DatasetBuffer::Table, &[2, 5]).unwrap();
     let draw = |scale, high| Op::SamplePatches { batch: 5, patch: side, scale, high, first: 0 };
     let drawn =
         [graph.push(draw(1, false), &[low, table]).unwrap(), graph.push(draw(scale, true), &[high, table]).unwrap()];
@@ -250,25 +251,25 @@ fn no_run_draws_patches_that_lie_outside_the_pictures() {
     ];
     for mut executor in executors() {
         let id = executor.load(plan(&graph)).unwrap();
-        let clock = Clock { count: 2, ..Clock::default() };
-        executor.write_store(Store::Low, &[7; 80]).unwrap();
-        executor.write_store(Store::High, &[9; 320]).unwrap();
+        let clock = StepParams { count: 2, ..StepParams::default() };
+        executor.write_store(DatasetBuffer::Low, &[7; 80]).unwrap();
+        executor.write_store(DatasetBuffer::High, &[9; 320]).unwrap();
         let wrong = executor.run(id, &[clock]);
         refused(&*executor, wrong, "2 pictures are to be drawn from; the table holds 0");
         for (table, word) in &spoilt {
-            executor.write_store(Store::Table, bytemuck::cast_slice(table)).unwrap();
+            executor.write_store(DatasetBuffer::Table, bytemuck::cast_slice(table)).unwrap();
             let wrong = executor.run(id, &[clock]);
             refused(&*executor, wrong, word);
         }
-        executor.write_store(Store::Table, bytemuck::cast_slice(&good)).unwrap();
+        executor.write_store(DatasetBuffer::Table, bytemuck::cast_slice(&good)).unwrap();
         executor.run(id, &[clock]).unwrap();
         assert!(executor.read(id, drawn[0]).unwrap().iter().all(|&v| v == 7.0 / 255.0));
         for count in [0, 3] {
-            let wrong = executor.run(id, &[Clock { count, ..clock }]);
+            let wrong = executor.run(id, &[StepParams { count, ..clock }]);
             refused(&*executor, wrong, "the table holds 2");
         }
         // What was sound is looked at again when the stores have changed.
-        executor.write_store(Store::High, &[9; 318]).unwrap();
+        executor.write_store(DatasetBuffer::High, &[9; 318]).unwrap();
         let wrong = executor.run(id, &[clock]);
         refused(&*executor, wrong, "ends past the 318 bytes of High");
     }
@@ -281,7 +282,8 @@ fn the_default_step_trains() {
         let id = regression.load(&mut *executor);
         Regression::fill(&mut *executor);
         let count = Regression::ROWS as u32;
-        let clocks: Vec<Clock> = (1..=50).map(|step| Clock { step, count, ..Clock::default() }).collect();
+        let clocks: Vec<StepParams> =
+            (1..=50).map(|step| StepParams { step, count, ..StepParams::default() }).collect();
         executor.run(id, &clocks).unwrap();
         let losses = executor.losses().unwrap();
         assert!(losses.is_sorted_by(|a, b| a > b), "{}: {losses:?}", executor.name());

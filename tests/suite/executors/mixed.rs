@@ -4,7 +4,7 @@ use crate::support::{gpu, skip};
 use wgrad::device::{Device, Kernels, Tiles};
 use wgrad::executor::Precision;
 use wgrad::gpu::{GpuOptions, mixed, tile_names};
-use wgrad::train::{DataSpec, Recipe, Silent, Stop};
+use wgrad::train::{CancelToken, DataSpec, Recipe, Silent};
 use wgrad::verify::{self, Effort};
 
 /// The adapter, where it has a matrix unit.
@@ -44,7 +44,7 @@ fn training_in_mixed_precision_learns_as_in_f32() {
         let mut recipe = Recipe { steps: 60, batch: 4, data, precision, ..Recipe::default() };
         recipe.validate.every = 60;
         let device = Device::Gpu(adapter.clone(), Kernels { tiles: Tiles::Default, precision, ..Kernels::default() });
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let summary = wgrad::train::run(&recipe, &device, folder.path(), false, &stop, &mut Silent).unwrap();
         let last = summary.last.unwrap();
         losses.push(last.scores[0].1);

@@ -9,7 +9,7 @@ use wgrad::gpu::adapters;
 use wgrad::image::{Picture, Plane};
 use wgrad::interface::Interface;
 use wgrad::network::{Network, Skip, State, Weights, initial};
-use wgrad::train::{DataSpec, Recipe, Silent, Stop, ValidateSpec, layout, run};
+use wgrad::train::{CancelToken, DataSpec, Recipe, Silent, ValidateSpec, layout, run};
 use wgrad::upscale::{UpscaleOptions, Upscaler};
 
 /// The CPU, and the GPU that tests run on.
@@ -37,7 +37,7 @@ fn recipe(steps: u64) -> Recipe {
 }
 
 fn train(recipe: &Recipe, device: &Device, folder: &Path, resume: bool) {
-    run(recipe, device, folder, resume, &Stop::new(), &mut Silent).unwrap();
+    run(recipe, device, folder, resume, &CancelToken::new(), &mut Silent).unwrap();
 }
 
 fn bytes(folder: &Path) -> Vec<u8> {
@@ -53,8 +53,8 @@ fn two_runs_and_a_resumed_one_end_in_the_same_bytes() {
         train(&recipe(8), &device, &at("a"), false);
         train(&recipe(8), &device, &at("b"), false);
         assert!(bytes(&at("a")) == bytes(&at("b")), "{}: two runs differ", device.describe());
-        struct After(u64, Stop);
-        let stop = After(4, Stop::new());
+        struct After(u64, CancelToken);
+        let stop = After(4, CancelToken::new());
         struct Listener<'a>(&'a After);
         impl wgrad::train::Report for Listener<'_> {
             fn note(&mut self, _: &str) {}

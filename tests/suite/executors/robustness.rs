@@ -9,11 +9,11 @@ use crate::support::{evaluate, gpu, load, property};
 use proptest::prelude::*;
 use wgrad::Error;
 use wgrad::bench::{Effort, Workload, measure};
-use wgrad::checkpoint::{Checkpoint, Storage};
+use wgrad::checkpoint::{Checkpoint, FloatFormat};
 use wgrad::cpu::Cpu;
 use wgrad::executor::Executor;
 use wgrad::gpu::{Gpu, GpuOptions};
-use wgrad::graph::{Axis, Clock, Graph, Interpolation, Loss, Op, Options, Plan, TensorId};
+use wgrad::graph::{Axis, Graph, Interpolation, Loss, Op, Options, Plan, StepParams, TensorId};
 use wgrad::image::{Format, Picture, Plane};
 use wgrad::interface::Interface;
 use wgrad::network::{Network, Skip, Weights, initial};
@@ -44,12 +44,12 @@ fn a_lost_device_is_an_error_everywhere() {
     let (graph, x, y) = doubling(1000);
     let plan = load(&mut device, &graph, Options::default());
     device.write(plan, x, &vec![1.0; 1000]).unwrap();
-    device.run(plan, &[Clock::default()]).unwrap();
+    device.run(plan, &[StepParams::default()]).unwrap();
     device.losses().unwrap();
     device.lose();
     let mut failures = Vec::new();
     failures.extend(device.write(plan, x, &vec![1.0; 1000]).err());
-    failures.extend(device.run(plan, &[Clock { step: 7, ..Clock::default() }]).err());
+    failures.extend(device.run(plan, &[StepParams { step: 7, ..StepParams::default() }]).err());
     failures.extend(device.losses().err());
     let read = device.read(plan, y).expect_err("a lost device has no values");
     named(&read, &["reading"]);
@@ -67,7 +67,8 @@ fn a_device_that_does_not_answer_is_an_error() {
     let (graph, x, _) = doubling(1 << 22);
     let plan = load(&mut device, &graph, Options::default());
     device.write(plan, x, &vec![1.0; 1 << 22]).unwrap();
-    let clocks = |first: u32| (first..first + 8).map(|step| Clock { step, ..Clock::default() }).collect::<Vec<_>>();
+    let clocks =
+        |first: u32| (first..first + 8).map(|step| StepParams { step, ..StepParams::default() }).collect::<Vec<_>>();
     let first = device.run(plan, &clocks(5)).and_then(|()| device.losses().map(drop));
     named(&first.expect_err("nothing is done within a nanosecond"), &["step 5", "steps 5"]);
     // What comes later may fail as well, and may not panic.
@@ -89,7 +90,7 @@ fn doubled(device: &mut Gpu, n: usize) {
     let plan = load(device, &graph, Options::default());
     let values: Vec<f32> = (0..n).map(|i| (i % 1000) as f32).collect();
     device.write(plan, x, &values).unwrap();
-    device.run(plan, &[Clock::default()]).unwrap();
+    device.run(plan, &[StepParams::default()]).unwrap();
     let got = device.read(plan, y).unwrap();
     assert!(got.iter().zip(&values).all(|(got, x)| *got == 2.0 * x));
     device.check_guards(plan).unwrap();
@@ -173,7 +174,7 @@ fn checkpoint() -> Vec<u8> {
     let (graph, layout) = layout(&network, wgrad::network::Mode::Infer).unwrap();
     let weights = Weights::from_state(&graph, &layout, &initial(&graph, &layout, 1));
     let interface = Interface::of(&network).unwrap();
-    Checkpoint::new(network, weights, interface).encode(Storage::F32).unwrap()
+    Checkpoint::new(network, weights, interface).encode(FloatFormat::F32).unwrap()
 }
 
 fn pictures() -> Vec<Vec<u8>> {

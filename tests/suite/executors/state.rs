@@ -7,7 +7,8 @@ use wgrad::data::PictureEntry;
 use wgrad::executor::Executor;
 use wgrad::gpu::{Gpu, GpuOptions};
 use wgrad::graph::{
-    Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Store, TensorId, Update, Window, differentiate, optimize,
+    Arena, DatasetBuffer, Graph, Init, Loss, Op, Options, StepParams, TensorId, Update, WeightLayout, Window,
+    differentiate, optimize,
 };
 use wgrad::random::Draws;
 
@@ -28,7 +29,7 @@ fn updating(sizes: [usize; 2], rule: Update, clip: Option<f32>) -> (Graph, Vec<T
     let mut inputs = Vec::new();
     let mut sum = None;
     for (i, n) in sizes.into_iter().enumerate() {
-        let p = g.parameter(&format!("p{i}"), &[1, n], Init::Constant(0.0), Kind::Plain).unwrap();
+        let p = g.parameter(&format!("p{i}"), &[1, n], Init::Constant(0.0), WeightLayout::Plain).unwrap();
         let x = g.input("g", &[1, n]).unwrap();
         inputs.push(x);
         let y = g.push(Op::MatMul { ta: false, tb: true }, &[p, x]).unwrap();
@@ -64,7 +65,7 @@ fn updated(
         for &x in &inputs[..2] {
             executor.write(plan, x, &noise.values(graph.shape(x).len())).unwrap();
         }
-        let clock = Clock { step: first + step, learning_rate: 0.01, loss_scale: 8.0, ..Clock::default() };
+        let clock = StepParams { step: first + step, learning_rate: 0.01, loss_scale: 8.0, ..StepParams::default() };
         executor.run(plan, &[clock]).unwrap();
     }
     let arenas = [Arena::Parameters, Arena::First, Arena::Second, Arena::Average];
@@ -126,7 +127,7 @@ fn gradients_that_are_no_numbers_change_nothing() {
     device.write(plan, inputs[0], &[1.0, f32::NAN, 2.0]).unwrap();
     device.write(plan, inputs[2], &[1.0]).unwrap();
     let before = device.read_state(Arena::Parameters).unwrap();
-    device.run(plan, &[Clock { step: 1, learning_rate: 0.1, loss_scale: 1.0, ..Clock::default() }]).unwrap();
+    device.run(plan, &[StepParams { step: 1, learning_rate: 0.1, loss_scale: 1.0, ..StepParams::default() }]).unwrap();
     assert_eq!(device.read_state(Arena::Parameters).unwrap(), before);
     assert!(device.read_state(Arena::First).unwrap().iter().all(|m| *m == 0.0));
 }
@@ -141,7 +142,7 @@ fn a_label_out_of_range_makes_the_loss_nan() {
     let plan = load(&mut device, &g, Options::default());
     device.write(plan, x, &[0.0; 6]).unwrap();
     device.write(plan, t, &[1.0, 3.0]).unwrap();
-    device.run(plan, &[Clock { loss_scale: 1.0, ..Clock::default() }]).unwrap();
+    device.run(plan, &[StepParams { loss_scale: 1.0, ..StepParams::default() }]).unwrap();
     assert!(device.read(plan, loss).unwrap()[0].is_nan());
     assert!(device.losses().unwrap()[0].is_nan());
 }
@@ -164,7 +165,7 @@ fn running_statistics() {
         start[7..14].fill(2.0);
         executor.write_state(Arena::Statistics, &start).unwrap();
         executor.write(plan, x, &values).unwrap();
-        executor.run(plan, &[Clock::default(), Clock::default()]).unwrap();
+        executor.run(plan, &[StepParams::default(), StepParams::default()]).unwrap();
         vec![executor.read_state(Arena::Statistics).unwrap(), executor.read(plan, y).unwrap()]
     };
     agree(&run(&mut device), &run(&mut Cpu::<f64>::new()), "statistics");
@@ -181,9 +182,9 @@ fn rows_are_drawn_bit_for_bit() {
     let Some(mut device) = gpu::open_inspected() else { return };
     let rows = 1237;
     let mut g = Graph::new();
-    let features = g.dataset(Store::Features, &[rows, 5]).unwrap();
-    let bytes = g.dataset(Store::FeatureBytes, &[rows, 301]).unwrap();
-    let targets = g.dataset(Store::Targets, &[rows]).unwrap();
+    let features = g.dataset(DatasetBuffer::Features, &[rows, 5]).unwrap();
+    let bytes = g.dataset(DatasetBuffer::FeatureBytes, &[rows, 301]).unwrap();
+    let targets = g.dataset(DatasetBuffer::Targets, &[rows]).unwrap();
     let drawn =
         [features, bytes, targets].map(|store| g.push(Op::SampleRows { batch: 130, first: 0 }, &[store]).unwrap());
     drawn.iter().for_each(|&t| g.output(t));
@@ -193,12 +194,12 @@ fn rows_are_drawn_bit_for_bit() {
     let labels = noise.values(rows);
     let run = |executor: &mut dyn Executor| {
         let plan = load(executor, &g, Options::default());
-        executor.write_store(Store::Features, bytemuck::cast_slice(&floats)).unwrap();
-        executor.write_store(Store::FeatureBytes, &raw).unwrap();
-        executor.write_store(Store::Targets, bytemuck::cast_slice(&labels)).unwrap();
+        executor.write_store(DatasetBuffer::Features, bytemuck::cast_slice(&floats)).unwrap();
+        executor.write_store(DatasetBuffer::FeatureBytes, &raw).unwrap();
+        executor.write_store(DatasetBuffer::Targets, bytemuck::cast_slice(&labels)).unwrap();
         let mut all = Vec::new();
         for (epoch, offset, seed) in [(0, 0, 1), (3, 1200, 99), (u32::MAX, 1236, 0xdead_beef)] {
-            let clock = Clock { seed, epoch, offset, count: rows as u32, ..Clock::default() };
+            let clock = StepParams { seed, epoch, offset, count: rows as u32, ..StepParams::default() };
             executor.run(plan, &[clock]).unwrap();
             all.extend(drawn.iter().flat_map(|&t| executor.read(plan, t).unwrap()).map(f32::to_bits));
         }
@@ -231,23 +232,26 @@ fn patches_are_drawn_bit_for_bit() {
         high.extend((0..size * scale * scale).map(|_| noise.word() as u8));
     }
     let mut g = Graph::new();
-    let index = g.dataset(Store::Table, &[table.len(), 5]).unwrap();
-    let stores =
-        [(Store::Low, low.len(), 1, false), (Store::High, high.len(), scale, true)].map(|(store, len, scale, high)| {
+    let index = g.dataset(DatasetBuffer::Table, &[table.len(), 5]).unwrap();
+    let stores = [(DatasetBuffer::Low, low.len(), 1, false), (DatasetBuffer::High, high.len(), scale, true)].map(
+        |(store, len, scale, high)| {
             let pixels = g.dataset(store, &[len / channels, channels]).unwrap();
             let op = Op::SamplePatches { batch: 33, patch: side, scale, high, first: 0 };
             let drawn = g.push(op, &[pixels, index]).unwrap();
             g.output(drawn);
             drawn
-        });
+        },
+    );
     let run = |executor: &mut dyn Executor| {
         let plan = load(executor, &g, Options::default());
-        executor.write_store(Store::Low, &low).unwrap();
-        executor.write_store(Store::High, &high).unwrap();
-        executor.write_store(Store::Table, bytemuck::cast_slice(&table)).unwrap();
+        executor.write_store(DatasetBuffer::Low, &low).unwrap();
+        executor.write_store(DatasetBuffer::High, &high).unwrap();
+        executor.write_store(DatasetBuffer::Table, bytemuck::cast_slice(&table)).unwrap();
         let mut all = Vec::new();
         for step in [1, 77] {
-            executor.run(plan, &[Clock { step, seed: 4, count: table.len() as u32, ..Clock::default() }]).unwrap();
+            executor
+                .run(plan, &[StepParams { step, seed: 4, count: table.len() as u32, ..StepParams::default() }])
+                .unwrap();
             all.extend(stores.iter().flat_map(|&t| executor.read(plan, t).unwrap()).map(f32::to_bits));
         }
         all
@@ -281,9 +285,9 @@ fn what_a_device_cannot_hold_is_refused_with_a_remedy() {
 fn convolutions(train: bool) -> (Graph, TensorId, TensorId) {
     let mut g = Graph::new();
     let x = g.input("x", &[1, 9, 7, 3]).unwrap();
-    let first = g.parameter("first", &[3, 3, 3, 5], Init::Constant(0.0), Kind::Conv).unwrap();
-    let bias = g.parameter("bias", &[5], Init::Constant(0.0), Kind::Plain).unwrap();
-    let second = g.parameter("second", &[4, 4, 2, 5], Init::Constant(0.0), Kind::ConvTranspose).unwrap();
+    let first = g.parameter("first", &[3, 3, 3, 5], Init::Constant(0.0), WeightLayout::Conv).unwrap();
+    let bias = g.parameter("bias", &[5], Init::Constant(0.0), WeightLayout::Plain).unwrap();
+    let second = g.parameter("second", &[4, 4, 2, 5], Init::Constant(0.0), WeightLayout::ConvTranspose).unwrap();
     let h = g.conv2d(x, first, bias, Window { kernel: 3, stride: 1, padding: 1 }).unwrap();
     let y = g.conv_transpose2d(h, second, Window { kernel: 4, stride: 2, padding: 1 }, 0).unwrap();
     if train {
@@ -312,7 +316,7 @@ fn packed_weights_follow_the_parameters() {
     device.write(training, given, &values).unwrap();
     oracle.write(wanted, x, &values).unwrap();
     let len = device.read_state(Arena::Parameters).unwrap().len();
-    let clock = Clock { step: 1, learning_rate: 0.05, loss_scale: 1.0, ..Clock::default() };
+    let clock = StepParams { step: 1, learning_rate: 0.05, loss_scale: 1.0, ..StepParams::default() };
     let mut results = Vec::new();
     for (round, packed) in [1, 2, 2, 3, 3].into_iter().enumerate() {
         match round {
@@ -320,10 +324,10 @@ fn packed_weights_follow_the_parameters() {
             3 => device.run(training, &[clock, clock]).unwrap(),
             _ => {} // nothing has changed
         }
-        device.run(plan, &[Clock::default()]).unwrap();
+        device.run(plan, &[StepParams::default()]).unwrap();
         assert_eq!(device.packed(), packed, "round {round}");
         oracle.write_state(Arena::Parameters, &device.read_state(Arena::Parameters).unwrap()).unwrap();
-        oracle.run(wanted, &[Clock::default()]).unwrap();
+        oracle.run(wanted, &[StepParams::default()]).unwrap();
         let (got, want) = (device.read(plan, y).unwrap(), oracle.read(wanted, y).unwrap());
         let largest = want.iter().fold(0.0f64, |most, v| most.max(f64::from(v.abs())));
         let tolerance = Tolerance::of(Family::Contraction, Precision::F32);

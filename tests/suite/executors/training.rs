@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use wgrad::executor::{Executor, PlanId};
 use wgrad::graph::{
-    Activation, Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Plan, Step, Store, TensorId, Update, differentiate,
-    optimize,
+    Activation, Arena, DatasetBuffer, Graph, Init, Loss, Op, Options, Plan, Step, StepParams, TensorId, Update,
+    WeightLayout, differentiate, optimize,
 };
 
 const ROWS: usize = 512;
@@ -16,14 +16,14 @@ const BATCH: usize = 64;
 fn classifier() -> (Arc<Plan>, TensorId) {
     let mut g = Graph::new();
     g.layer("data");
-    let features = g.dataset(Store::Features, &[ROWS, 2]).unwrap();
-    let targets = g.dataset(Store::Targets, &[ROWS]).unwrap();
+    let features = g.dataset(DatasetBuffer::Features, &[ROWS, 2]).unwrap();
+    let targets = g.dataset(DatasetBuffer::Targets, &[ROWS]).unwrap();
     let mut h = g.push(Op::SampleRows { batch: BATCH, first: 0 }, &[features]).unwrap();
     let t = g.push(Op::SampleRows { batch: BATCH, first: 0 }, &[targets]).unwrap();
     for (i, (from, to)) in [(2, 16), (16, 16), (16, 3)].into_iter().enumerate() {
         g.layer(format!("layer {i}"));
-        let w = g.parameter(&format!("{i}.weight"), &[from, to], Init::Normal(0.5), Kind::Linear).unwrap();
-        let b = g.parameter(&format!("{i}.bias"), &[to], Init::Constant(0.0), Kind::Plain).unwrap();
+        let w = g.parameter(&format!("{i}.weight"), &[from, to], Init::Normal(0.5), WeightLayout::Linear).unwrap();
+        let b = g.parameter(&format!("{i}.bias"), &[to], Init::Constant(0.0), WeightLayout::Plain).unwrap();
         h = g.linear(h, w, b).unwrap();
         if i < 2 {
             h = g.activate(h, Activation::Relu).unwrap();
@@ -43,12 +43,12 @@ fn noise(n: usize, seed: u64) -> Vec<f32> {
     wgrad::random::Draws::new(seed).values(n)
 }
 
-fn clocks(range: std::ops::Range<u32>) -> Vec<Clock> {
+fn clocks(range: std::ops::Range<u32>) -> Vec<StepParams> {
     let clock = |step: u32| {
         let drawn = step * BATCH as u32;
         let (epoch, offset) = (drawn / ROWS as u32, drawn % ROWS as u32);
         let (count, learning_rate, loss_scale) = (ROWS as u32, 0.01, 1.0);
-        Clock { step: step + 1, seed: 7, epoch, offset, count, learning_rate, loss_scale, slot: 0 }
+        StepParams { step: step + 1, seed: 7, epoch, offset, count, learning_rate, loss_scale, slot: 0 }
     };
     range.map(clock).collect()
 }
@@ -58,8 +58,8 @@ fn prepare(gpu: &mut wgrad::gpu::Gpu, plan: &Arc<Plan>) -> PlanId {
     let features = noise(2 * ROWS, 3);
     let class = |p: &[f32]| f32::from(p[0] * p[0] + p[1] * p[1] > 0.5) + f32::from(p[0] > 0.6);
     let targets: Vec<f32> = features.chunks(2).map(class).collect();
-    gpu.write_store(Store::Features, bytemuck::cast_slice(&features)).unwrap();
-    gpu.write_store(Store::Targets, bytemuck::cast_slice(&targets)).unwrap();
+    gpu.write_store(DatasetBuffer::Features, bytemuck::cast_slice(&features)).unwrap();
+    gpu.write_store(DatasetBuffer::Targets, bytemuck::cast_slice(&targets)).unwrap();
     let mut weights = vec![0.0; plan.layout().len(Arena::Parameters)];
     for (i, segment) in plan.layout().segments(Arena::Parameters).iter().enumerate() {
         if segment.shape.rank() == 2 {
@@ -118,19 +118,19 @@ fn a_larger_store_of_a_later_plan_keeps_what_was_written() {
     let Some(mut gpu) = gpu::open() else { return };
     let copy = |rows: usize| {
         let mut g = Graph::new();
-        let store = g.dataset(Store::Targets, &[rows]).unwrap();
+        let store = g.dataset(DatasetBuffer::Targets, &[rows]).unwrap();
         let drawn = g.push(Op::SampleRows { batch: 4, first: 0 }, &[store]).unwrap();
         g.output(drawn);
         (Arc::new(Plan::new(&g, Options::default()).unwrap()), drawn)
     };
     let ((small, drawn), (large, _)) = (copy(4), copy(1000));
     let id = gpu.load(small).unwrap();
-    gpu.write_store(Store::Targets, bytemuck::cast_slice(&[1.0f32, 2.0, 3.0, 4.0])).unwrap();
+    gpu.write_store(DatasetBuffer::Targets, bytemuck::cast_slice(&[1.0f32, 2.0, 3.0, 4.0])).unwrap();
     gpu.load(large).unwrap();
-    gpu.run(id, &[Clock { count: 4, ..Clock::default() }]).unwrap();
+    gpu.run(id, &[StepParams { count: 4, ..StepParams::default() }]).unwrap();
     let mut values = gpu.read(id, drawn).unwrap();
     values.sort_by(f32::total_cmp);
     assert_eq!(values, [1.0, 2.0, 3.0, 4.0]);
-    let error = gpu.write_store(Store::Targets, &[0; 8000]).unwrap_err().to_string();
+    let error = gpu.write_store(DatasetBuffer::Targets, &[0; 8000]).unwrap_err().to_string();
     assert!(error.contains("has room for 4000 bytes, not 8000"), "{error}");
 }

@@ -9,7 +9,8 @@ use wgrad::executor::Executor;
 use wgrad::executor::Precision;
 use wgrad::gpu::{AdapterKind, Gpu, GpuOptions, Tuning, tile_names};
 use wgrad::graph::{
-    Arena, Clock, Graph, Init, Kind, Loss, Op, Options, Plan, TensorId, Update, Window, differentiate, optimize,
+    Arena, Graph, Init, Loss, Op, Options, Plan, StepParams, TensorId, Update, WeightLayout, Window, differentiate,
+    optimize,
 };
 use wgrad::tuned::{Choice, Identity, Memory};
 
@@ -23,7 +24,7 @@ fn step() -> (Arc<Plan>, [TensorId; 2]) {
     let (x, t) = (graph.input("x", &[2, 16, 16, 16]).unwrap(), graph.input("t", &[2, 16, 16, 16]).unwrap());
     let mut y = x;
     for name in ["first", "second"] {
-        let w = graph.parameter(name, &[3, 3, 16, 16], Init::Constant(0.0), Kind::Conv).unwrap();
+        let w = graph.parameter(name, &[3, 3, 16, 16], Init::Constant(0.0), WeightLayout::Conv).unwrap();
         y = graph.push(Op::Conv2d(Window { kernel: 3, stride: 1, padding: 1 }), &[y, w]).unwrap();
     }
     let loss = graph.push(Op::Loss(Loss::Mse), &[y, t]).unwrap();
@@ -45,7 +46,7 @@ fn train(options: GpuOptions) -> Option<(usize, String, Vec<u32>)> {
     gpu.write(id, x, &values(1, 8192)).unwrap();
     gpu.write(id, t, &values(2, 8192)).unwrap();
     gpu.write_state(Arena::Parameters, &values(3, plan.layout().len(Arena::Parameters))).unwrap();
-    let clock = |step| Clock { step, learning_rate: 0.1, loss_scale: 1.0, ..Clock::default() };
+    let clock = |step| StepParams { step, learning_rate: 0.1, loss_scale: 1.0, ..StepParams::default() };
     gpu.run(id, &[clock(1), clock(2), clock(3)]).unwrap();
     assert!(gpu.losses().unwrap().iter().all(|loss| loss.is_finite()));
     let bits = gpu.read_state(Arena::Parameters).unwrap().iter().map(|v| v.to_bits()).collect();
@@ -103,7 +104,7 @@ fn any_choice_gives_the_same_bits_and_one_that_does_not_exist_is_ignored() {
         for key in &keys {
             let choice =
                 Choice { tile: tile.clone(), microseconds: 1.0, default: "x".into(), default_microseconds: 2.0 };
-            memory.remember(key, choice);
+            memory.insert(key, choice);
         }
         let (_, tiles, bits) = train(options.clone()).unwrap();
         let measured = tiles.contains("measurement");

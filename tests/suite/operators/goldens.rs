@@ -11,7 +11,7 @@ use crate::support::{Subject, operators, subjects};
 use wgrad::Result;
 use wgrad::cpu::Cpu;
 use wgrad::executor::{Executor, PlanId};
-use wgrad::graph::{Arena, Clock, Options, Plan, Store, TensorId};
+use wgrad::graph::{Arena, DatasetBuffer, Options, Plan, StepParams, TensorId};
 
 /// Runs every case of a file on every subject and reports all failures together.
 fn all(stem: &str, check: impl Fn(&Case, &Subject) -> std::result::Result<(), String>) {
@@ -108,16 +108,16 @@ impl Executor for Spoilt {
         values[0] = (self.with)(values[0]);
         Ok(values)
     }
-    fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()> {
+    fn write_store(&mut self, store: DatasetBuffer, bytes: &[u8]) -> Result<()> {
         self.inner.write_store(store, bytes)
     }
-    fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
+    fn run(&mut self, plan: PlanId, clocks: &[StepParams]) -> Result<()> {
         self.inner.run(plan, clocks)
     }
     fn losses(&mut self) -> Result<Vec<f32>> {
         self.inner.losses()
     }
-    fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
+    fn profile(&mut self, plan: PlanId, clock: &StepParams) -> Result<Vec<f64>> {
         self.inner.profile(plan, clock)
     }
 

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use wgrad::cpu::Cpu;
 use wgrad::executor::Executor;
 use wgrad::graph::{
-    Activation, Arena, Axis, Graph, Init, Interpolation, Kind, Loss, Op, Options, Plan, TensorId, Update, Window,
-    differentiate, optimize,
+    Activation, Arena, Axis, Graph, Init, Interpolation, Loss, Op, Options, Plan, TensorId, Update, WeightLayout,
+    Window, differentiate, optimize,
 };
 
 const ACTIVATIONS: [Activation; 6] = [
@@ -44,22 +44,32 @@ fn network(layers: &[Layer], size: [usize; 4]) -> Network {
         h = match kind % 7 {
             0..=2 => {
                 let (kernel, out) = ([1, 3, 5][a % 3], if kind == 2 { c } else { 1 + b % 9 });
-                let w = g.parameter(&format!("{i}.weight"), &[kernel, kernel, c, out], Init::Normal(0.1), Kind::Conv);
-                let bias = g.parameter(&format!("{i}.bias"), &[out], Init::Constant(0.0), Kind::Plain);
+                let w = g.parameter(
+                    &format!("{i}.weight"),
+                    &[kernel, kernel, c, out],
+                    Init::Normal(0.1),
+                    WeightLayout::Conv,
+                );
+                let bias = g.parameter(&format!("{i}.bias"), &[out], Init::Constant(0.0), WeightLayout::Plain);
                 let window = Window { kernel, stride: 1, padding: kernel / 2 };
                 let y = g.conv2d(h, w.unwrap(), bias.unwrap(), window).unwrap();
                 let y = if a % 2 == 0 { g.activate(y, ACTIVATIONS[b % 6]).unwrap() } else { y };
                 if out == c { g.push(Op::Add, &[h, y]).unwrap() } else { y }
             }
             3 => {
-                let slopes = g.parameter(&format!("{i}.slopes"), &[c], Init::Constant(0.2), Kind::Plain).unwrap();
+                let slopes =
+                    g.parameter(&format!("{i}.slopes"), &[c], Init::Constant(0.2), WeightLayout::Plain).unwrap();
                 g.push(Op::Prelu, &[h, slopes]).unwrap()
             }
             4 if c % 4 == 0 && high * wide < 200 => g.push(Op::DepthToSpace(2), &[h]).unwrap(),
             4 => g.push(Op::Normalize { axis: [Axis::Rows, Axis::Columns][a % 2], epsilon: 0.1 }, &[h]).unwrap(),
             5 if high * wide < 200 => {
-                let w =
-                    g.parameter(&format!("{i}.weight"), &[4, 4, 1 + b % 4, c], Init::Normal(0.1), Kind::ConvTranspose);
+                let w = g.parameter(
+                    &format!("{i}.weight"),
+                    &[4, 4, 1 + b % 4, c],
+                    Init::Normal(0.1),
+                    WeightLayout::ConvTranspose,
+                );
                 let window = Window { kernel: 4, stride: 2, padding: 1 };
                 g.conv_transpose2d(h, w.unwrap(), window, 0).unwrap()
             }
@@ -72,7 +82,7 @@ fn network(layers: &[Layer], size: [usize; 4]) -> Network {
     }
     // At least one parameter, whatever was drawn.
     let c = g.shape(h).columns();
-    let scale = g.parameter("scale", &[c], Init::Constant(1.0), Kind::Plain).unwrap();
+    let scale = g.parameter("scale", &[c], Init::Constant(1.0), WeightLayout::Plain).unwrap();
     let y = g.push(Op::ColumnScale, &[h, scale]).unwrap();
     let t = g.input("t", g.shape(y).extents()).unwrap();
     let loss = g.push(Op::Loss(Loss::Charbonnier(0.1)), &[y, t]).unwrap();
@@ -88,8 +98,8 @@ fn perceptron(widths: &[usize], batch: usize, activation: Activation) -> Network
     let mut h = x;
     for (i, pair) in widths.windows(2).enumerate() {
         g.layer(format!("layer {i}"));
-        let w = g.parameter(&format!("{i}.weight"), pair, Init::Normal(0.1), Kind::Linear).unwrap();
-        let b = g.parameter(&format!("{i}.bias"), &pair[1..], Init::Constant(0.0), Kind::Plain).unwrap();
+        let w = g.parameter(&format!("{i}.weight"), pair, Init::Normal(0.1), WeightLayout::Linear).unwrap();
+        let b = g.parameter(&format!("{i}.bias"), &pair[1..], Init::Constant(0.0), WeightLayout::Plain).unwrap();
         h = g.linear(h, w, b).unwrap();
         if i + 2 < widths.len() {
             h = g.activate(h, activation).unwrap();
@@ -217,7 +227,7 @@ fn threads_do_not_change_a_bit() {
 #[test]
 fn clipping_bounds_and_non_finite_gradients_skip() {
     let mut g = Graph::new();
-    let p = g.parameter("p", &[1, 2], Init::Constant(0.0), Kind::Plain).unwrap();
+    let p = g.parameter("p", &[1, 2], Init::Constant(0.0), WeightLayout::Plain).unwrap();
     let x = g.input("x", &[1, 2]).unwrap();
     let y = g.push(Op::MatMul { ta: false, tb: true }, &[p, x]).unwrap();
     let dy = g.input("dy", &[1, 1]).unwrap();
@@ -243,8 +253,8 @@ fn a_tile_equals_its_part_of_the_whole_bit_for_bit() {
         let run = |h: usize, w: usize, x: &[f32]| {
             let mut g = Graph::new();
             let input = g.input("x", &[1, h, w, ci]).unwrap();
-            let weights = g.parameter("w", &[k, k, ci, co], Init::Constant(0.0), Kind::Conv).unwrap();
-            let bias = g.parameter("b", &[co], Init::Constant(0.0), Kind::Plain).unwrap();
+            let weights = g.parameter("w", &[k, k, ci, co], Init::Constant(0.0), WeightLayout::Conv).unwrap();
+            let bias = g.parameter("b", &[co], Init::Constant(0.0), WeightLayout::Plain).unwrap();
             let window = Window { kernel: k, stride: 1, padding: k / 2 };
             let y = g.conv2d(input, weights, bias, window).unwrap();
             g.output(y);

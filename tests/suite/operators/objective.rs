@@ -5,13 +5,14 @@ use std::sync::Arc;
 use crate::support::{clock, subjects};
 use wgrad::executor::Executor;
 use wgrad::graph::{
-    Arena, Clock, Graph, Init, Kind, Loss, Objective, Op, Options, Plan, TensorId, accumulate, differentiate,
+    Arena, Graph, Init, Loss, Objective, Op, Options, Plan, StepParams, TensorId, WeightLayout, accumulate,
+    differentiate,
 };
 
 /// A product, and what is made of it: two losses and a tensor that is none.
 fn terms(g: &mut Graph) -> [TensorId; 3] {
     let (x, t) = (g.input("x", &[6, 4]).unwrap(), g.input("t", &[6, 3]).unwrap());
-    let w = g.parameter("w", &[4, 3], Init::Constant(0.0), Kind::Linear).unwrap();
+    let w = g.parameter("w", &[4, 3], Init::Constant(0.0), WeightLayout::Linear).unwrap();
     let y = g.push(Op::MatMul { ta: false, tb: false }, &[x, w]).unwrap();
     let losses = [Loss::Mse, Loss::Mae].map(|loss| g.push(Op::Loss(loss), &[y, t]).unwrap());
     [losses[0], losses[1], g.push(Op::Multiply, &[y, y]).unwrap()]
@@ -26,7 +27,7 @@ fn run(executor: &mut dyn Executor, graph: &Graph, options: Options) -> (f32, Ve
         executor.write(id, tensor, &wave(plan.shape(tensor).len(), 0.7 + i as f32)).unwrap();
     }
     executor.write_state(Arena::Parameters, &wave(plan.layout().len(Arena::Parameters), 1.3)).unwrap();
-    executor.run(id, &[Clock { loss_scale: 4.0, ..clock(1, 0.0) }]).unwrap();
+    executor.run(id, &[StepParams { loss_scale: 4.0, ..clock(1, 0.0) }]).unwrap();
     (executor.losses().unwrap()[0], executor.read_state(Arena::Gradients).unwrap())
 }
 
@@ -76,7 +77,7 @@ fn parts_of_a_batch_share_the_objective() {
         let of = |parts: usize| {
             let mut g = Graph::new();
             let (x, t) = (g.input("x", &[6, 4]).unwrap(), g.input("t", &[6, 3]).unwrap());
-            let w = g.parameter("w", &[4, 3], Init::Constant(0.0), Kind::Linear).unwrap();
+            let w = g.parameter("w", &[4, 3], Init::Constant(0.0), WeightLayout::Linear).unwrap();
             accumulate(&mut g, parts, |g, _| {
                 let y = g.push(Op::MatMul { ta: false, tb: false }, &[x, w])?;
                 let squares = g.push(Op::Multiply, &[y, y])?;

@@ -4,7 +4,7 @@
 use crate::support::gpu;
 use wgrad::device::Device;
 use wgrad::executor::Precision;
-use wgrad::gpu::{GpuOptions, Plant, tile_names};
+use wgrad::gpu::{FaultInjection, GpuOptions, tile_names};
 use wgrad::verify::{self, Effort, Row};
 
 fn assert_passed(rows: &[Row]) {
@@ -81,7 +81,7 @@ fn an_operator_that_is_not_there_is_refused() {
 /// Operators that fail with a fault in one shader's text, of those tried, with what was said of each.
 fn with_fault(tried: &[&str], shader: &str, from: &str, to: &str) -> Option<Vec<(String, String)>> {
     let index = gpu::open()?.info().index;
-    let plant = Plant { shader: shader.into(), from: from.into(), to: to.into() };
+    let plant = FaultInjection { shader: shader.into(), from: from.into(), to: to.into() };
     // A tile shape given, so that every device uses the kernel that has the fault.
     let tile = Some("register-16x16".into());
     let make = verify::on_gpu(index, GpuOptions { plant: Some(plant), tile, ..GpuOptions::default() });

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use wgrad::cpu::Cpu;
 use wgrad::executor::{Executor, PlanId};
-use wgrad::graph::{Clock, Graph, Options, Plan, TensorId};
+use wgrad::graph::{Graph, Options, Plan, StepParams, TensorId};
 
 use tolerance::Precision;
 
@@ -48,8 +48,8 @@ pub fn subjects() -> Vec<Subject> {
 }
 
 /// A clock that scales nothing.
-pub fn clock(step: u32, learning_rate: f32) -> Clock {
-    Clock { step, learning_rate, loss_scale: 1.0, ..Clock::default() }
+pub fn clock(step: u32, learning_rate: f32) -> StepParams {
+    StepParams { step, learning_rate, loss_scale: 1.0, ..StepParams::default() }
 }
 
 /// Loads a graph, writes inputs, runs once and reads `wanted`, which must be outputs of the graph.

@@ -2,8 +2,8 @@
 
 use wgrad::executor::Executor;
 use wgrad::graph::{
-    Activation, Arena, Graph, Home, Init, Interpolation, Kind, Layout as Arenas, Loss, Op, TensorId, Update, Window,
-    differentiate, optimize,
+    Activation, Arena, Graph, Init, Interpolation, Layout as Arenas, Loss, Op, TensorId, TensorSource, Update,
+    WeightLayout, Window, differentiate, optimize,
 };
 
 use super::files::{Case, Layout, Stored};
@@ -52,7 +52,7 @@ pub fn check_optimizer(case: &Case, subject: &Subject) -> Result<(), String> {
     let (start, gradients, path) = (case.get("p0"), case.get("g"), case.get("p"));
     let n = start.values.len();
     let mut graph = Graph::new();
-    let p = graph.parameter("p", &[1, n], Init::Constant(0.0), Kind::Plain).expect("a parameter");
+    let p = graph.parameter("p", &[1, n], Init::Constant(0.0), WeightLayout::Plain).expect("a parameter");
     // y = g p has the gradient g, whatever p is.
     let g = graph.input("g", &[1, n]).unwrap();
     let y = graph.push(Op::MatMul { ta: false, tb: true }, &[p, g]).expect("shapes fit");
@@ -85,7 +85,7 @@ impl Network<'_> {
     fn parameter(&mut self, name: &str, layout: Layout) -> TensorId {
         let shape = layout.ours(self.case.get(&format!("init.{name}"))).shape;
         self.layouts.push((name.into(), layout));
-        self.graph.parameter(name, &shape, Init::Constant(0.0), Kind::Plain).expect("a parameter")
+        self.graph.parameter(name, &shape, Init::Constant(0.0), WeightLayout::Plain).expect("a parameter")
     }
 
     fn linear(&mut self, x: TensorId, name: &str) -> TensorId {
@@ -188,7 +188,7 @@ pub fn check_training(case: &Case, subject: &Subject) -> Result<(), String> {
     differentiate(&mut graph, loss, None, &[]).map_err(|e| e.to_string())?;
     let kind = case.attributes.get("optimizer").and_then(serde_json::Value::as_str).ok_or("no optimizer")?;
     optimize(&mut graph, rule(kind, case)?, None, None).map_err(|e| e.to_string())?;
-    assert!(graph.tensors().iter().any(|t| matches!(t.home, Home::State(Arena::Gradients, _))));
+    assert!(graph.tensors().iter().any(|t| matches!(t.source, TensorSource::State(Arena::Gradients, _))));
 
     let mut executor = (subject.make)();
     let plan = load(executor.as_mut(), &graph, subject.options);

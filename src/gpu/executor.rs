@@ -1,25 +1,26 @@
 //! The executor itself: plans, shared state, and the way in and out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::adapters::{self, AdapterInfo, AdapterKind};
 use super::context::Context;
 use super::contraction::{Class, MatrixUnit};
-use super::device::GpuOptions;
-use super::load::{Fixed, GUARD, GUARD_WORD, Loaded, Shared};
-use super::pace::RING;
+use super::load::{Fixed, GUARD, GUARD_WORD, LoadedPlan, Shared};
+use super::options::GpuOptions;
+use super::profile;
 use super::run::Runner;
-use super::tune::Tuner;
-use super::{mixed, profile};
+use super::submission_budget::RING;
+use super::tune::{Finding, Site, Tuner};
 use crate::executor::{Executor, Ledger, PlanId, Precision};
-use crate::graph::{Arena, Clock, Place, Plan, Store, TensorId};
+use crate::graph::{Arena, DatasetBuffer, Plan, StepParams, Storage, TensorId};
 use crate::{Error, Result, memory};
 
 /// A GPU with the state of one network.
 pub struct Gpu {
     pub(super) context: Context,
     unit: Option<MatrixUnit>,
-    ledger: Ledger<Loaded>,
+    ledger: Ledger<LoadedPlan>,
     shared: Shared,
     pub(super) fixed: Fixed,
     pub(super) runner: Runner,
@@ -27,34 +28,6 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// Opens adapter number `index` of [`super::adapters`].
-    ///
-    /// # Errors
-    /// When there is no such adapter or it cannot be opened.
-    pub fn open(index: usize) -> Result<Self> {
-        Self::with_options(index, GpuOptions::default())
-    }
-
-    /// Opens an adapter with other limits than its own, to stand in for smaller devices.
-    ///
-    /// # Errors
-    /// As [`Gpu::open`], and when the adapter has less than these limits.
-    pub fn with_limits(index: usize, limits: wgpu::Limits) -> Result<Self> {
-        Self::with_options(index, GpuOptions { limits: Some(limits), ..GpuOptions::default() })
-    }
-
-    /// Opens an adapter.
-    ///
-    /// # Errors
-    /// As [`Gpu::open`].
-    pub fn with_options(index: usize, options: GpuOptions) -> Result<Self> {
-        let unit = match options.precision {
-            Precision::F32 => None,
-            Precision::Mixed => Some(mixed::unit(index)?),
-        };
-        Self::on_unit(index, options, unit)
-    }
-
     /// Opens an adapter with a matrix unit that was tried, or is to be tried.
     pub(super) fn on_unit(index: usize, options: GpuOptions, unit: Option<MatrixUnit>) -> Result<Self> {
         use wgpu::BufferUsages as U;
@@ -185,7 +158,35 @@ impl Gpu {
         self.allocated() + plan.slot_bytes() + arenas + stores.sum::<u64>()
     }
 
-    pub(super) fn class(&self) -> Class {
+    /// Kinds of steps that this executor has measured since it was opened.
+    pub fn measured(&self) -> usize {
+        self.tuner.measured()
+    }
+
+    /// Finds the fastest tile shape for every kind of step in `plans`, those that take most of the work first, and reports
+    /// each as it is known. What the device's memory holds is not measured again; what is found goes there.
+    ///
+    /// # Errors
+    /// When the device was opened without a memory, or with a tile shape that is to be used.
+    pub fn tune(
+        &mut self,
+        plans: &[Plan],
+        budget: Duration,
+        on_finding: &mut dyn FnMut(&Finding),
+    ) -> Result<Vec<Finding>> {
+        let (tuner, site) = self.site();
+        tuner.tune(site, plans, budget, on_finding)
+    }
+
+    /// The tuner, and what it measures with.
+    fn site(&mut self) -> (&mut Tuner, Site<'_>) {
+        let class = self.class();
+        let Gpu { context, fixed, runner, tuner, .. } = self;
+        let params = runner.first_clock(context, &StepParams::default());
+        (tuner, Site { context, fixed, params, class })
+    }
+
+    fn class(&self) -> Class {
         if let Some(unit) = self.unit {
             return Class::Matrix(unit);
         }
@@ -240,8 +241,9 @@ impl Executor for Gpu {
     fn load(&mut self, plan: Arc<Plan>) -> Result<PlanId> {
         self.ledger.admit(&plan)?;
         memory::check(self.predicted(&plan), self.memory()).map_err(|e| e.on(&self.context.info.name))?;
-        let (shapes, class) = (self.shapes(&plan)?, self.class());
-        let mut new = Loaded::new(&self.context, plan.clone(), class, shapes)?;
+        let (tuner, site) = self.site();
+        let (class, shapes) = (site.class, tuner.shapes(site, &plan)?);
+        let mut new = LoadedPlan::new(&self.context, plan.clone(), class, shapes)?;
         if self.share(&plan)? {
             for old in self.ledger.iter_mut() {
                 old.bind(&mut self.context, &self.shared, &self.fixed)?;
@@ -263,7 +265,7 @@ impl Executor for Gpu {
 
     fn write(&mut self, plan: PlanId, tensor: TensorId, values: &[f32]) -> Result<()> {
         // Nothing reads an input that was fused away.
-        let Place::Slot(slot) = self.ledger.input(plan, tensor, values.len())? else { return Ok(()) };
+        let Storage::Slot(slot) = self.ledger.input(plan, tensor, values.len())? else { return Ok(()) };
         let loaded = self.ledger.get(plan)?;
         self.context.queue.write_buffer(&loaded.slots[slot], 0, bytemuck::cast_slice(values));
         self.context.check(&format!("writing `{}`", loaded.plan.tensors[tensor.0].name))
@@ -274,9 +276,9 @@ impl Executor for Gpu {
         self.runner.finish(&self.context)?;
         let loaded = self.ledger.get(plan)?;
         let (buffer, offset) = match place {
-            Place::Slot(slot) => (&loaded.slots[slot], 0),
-            Place::Arena { arena, offset } => (&self.shared.arenas[&arena], 4 * offset as u64),
-            Place::Store(_) | Place::Fused => return Ok(Vec::new()),
+            Storage::Slot(slot) => (&loaded.slots[slot], 0),
+            Storage::Arena { arena, offset } => (&self.shared.arenas[&arena], 4 * offset as u64),
+            Storage::DatasetBuffer(_) | Storage::Fused => return Ok(Vec::new()),
         };
         let what = format!("reading `{}`", loaded.plan.tensors[tensor.0].name);
         let data = self.context.download(buffer, offset, 4 * len as u64, &what)?;
@@ -300,7 +302,7 @@ impl Executor for Gpu {
         Ok(bytemuck::pod_collect_to_vec(&data))
     }
 
-    fn write_store(&mut self, store: Store, bytes: &[u8]) -> Result<()> {
+    fn write_store(&mut self, store: DatasetBuffer, bytes: &[u8]) -> Result<()> {
         self.ledger.store(store, bytes)?;
         let Some(buffer) = self.shared.stores.get(&store) else { return Ok(()) };
         let whole = bytes.len() / 4 * 4;
@@ -314,7 +316,7 @@ impl Executor for Gpu {
         self.context.check(&format!("writing {store:?}"))
     }
 
-    fn run(&mut self, plan: PlanId, clocks: &[Clock]) -> Result<()> {
+    fn run(&mut self, plan: PlanId, clocks: &[StepParams]) -> Result<()> {
         self.ledger.clocks(plan, clocks)?;
         let loaded = self.ledger.get_mut(plan)?;
         self.runner.run(&self.context, loaded, &mut self.shared, &self.fixed, clocks)
@@ -324,7 +326,7 @@ impl Executor for Gpu {
         self.runner.losses(&self.context)
     }
 
-    fn profile(&mut self, plan: PlanId, clock: &Clock) -> Result<Vec<f64>> {
+    fn profile(&mut self, plan: PlanId, clock: &StepParams) -> Result<Vec<f64>> {
         self.ledger.clocks(plan, std::slice::from_ref(clock))?;
         self.runner.losses(&self.context)?;
         let loaded = self.ledger.get_mut(plan)?;
@@ -343,7 +345,7 @@ impl Executor for Gpu {
     fn allocated(&self) -> u64 {
         let shared = self.shared.arenas.values().chain(self.shared.stores.values());
         let fixed = self.fixed.dummies.iter().chain([&self.fixed.ring]);
-        let plans: u64 = self.ledger.iter().map(Loaded::bytes).sum();
+        let plans: u64 = self.ledger.iter().map(LoadedPlan::bytes).sum();
         plans + self.runner.bytes() + shared.chain(fixed).map(wgpu::Buffer::size).sum::<u64>()
     }
 }

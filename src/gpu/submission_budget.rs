@@ -6,7 +6,7 @@ pub(super) const RING: usize = 64;
 
 /// Measured time of a plan's steps.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct SubmissionBudget {
     /// Seconds that a submission aims for.
     target: f64,
     /// Seconds per step: an estimate until it is measured.
@@ -17,10 +17,10 @@ pub(super) struct Pace {
     last: usize,
 }
 
-impl Pace {
+impl SubmissionBudget {
     /// Nothing measured yet, and a step estimated to take `seconds`; a submission aims for `target` seconds.
     pub(super) fn new(target: f64, seconds: f64) -> Self {
-        Pace { target: target.max(1e-9), seconds, measured: 0, last: 0 }
+        SubmissionBudget { target: target.max(1e-9), seconds, measured: 0, last: 0 }
     }
 
     /// Seconds that a step should take.
@@ -63,14 +63,14 @@ mod tests {
 
     #[test]
     fn short_steps_are_gathered_and_long_ones_cut() {
-        let mut pace = Pace::new(0.1, 1e-6);
+        let mut pace = SubmissionBudget::new(0.1, 1e-6);
         assert_eq!((pace.steps(), pace.pieces()), (1, 1));
         pace.learn(1, 1.5);
         pace.learn(1, 0.001);
         assert_eq!(pace.steps(), 8);
         pace.learn(8, 0.008);
         assert_eq!((pace.steps(), pace.pieces()), (64, 1));
-        let mut slow = Pace::new(0.1, 3.0);
+        let mut slow = SubmissionBudget::new(0.1, 3.0);
         assert_eq!((slow.steps(), slow.pieces()), (1, 30), "the first step is cut by the estimate");
         slow.learn(1, 1.0);
         assert_eq!((slow.steps(), slow.pieces()), (1, 10));

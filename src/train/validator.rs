@@ -21,7 +21,7 @@ use crate::{Error, Result};
 const BATCH: usize = 500;
 
 /// What a network is judged by.
-pub enum Judge {
+pub enum Validator {
     /// Rows with known targets.
     Rows {
         /// The rows.
@@ -104,10 +104,10 @@ fn mean(scores: &[Score]) -> [f64; 2] {
     [scores.iter().map(|s| s.psnr).sum::<f64>() / count, scores.iter().map(|s| s.ssim).sum::<f64>() / count]
 }
 
-impl Judge {
+impl Validator {
     /// Judges by rows.
     pub fn rows(rows: Rows, loss: Loss, output: OutputSpec) -> Self {
-        Judge::Rows { rows, loss, output, predictor: None }
+        Validator::Rows { rows, loss, output, predictor: None }
     }
 
     /// Judges by pictures, against bicubic enlargement.
@@ -116,7 +116,7 @@ impl Judge {
     /// When a picture is too small for the scores.
     pub fn pictures(truths: Vec<Truth>, scale: usize) -> Result<Self> {
         let inputs = vec![Inputs::clean(&truths, scale, ["PSNR", "SSIM"])?];
-        Ok(Judge::Pictures { truths, inputs, upscaler: None, told: Vec::new() })
+        Ok(Validator::Pictures { truths, inputs, upscaler: None, told: Vec::new() })
     }
 
     /// Judges by pictures twice: degraded as those that are learned from, and clean.
@@ -137,38 +137,38 @@ impl Judge {
         if deciding == Deciding::Clean {
             inputs.reverse();
         }
-        Ok(Judge::Pictures { truths, inputs, upscaler: None, told: Vec::new() })
+        Ok(Validator::Pictures { truths, inputs, upscaler: None, told: Vec::new() })
     }
 
     /// Forgets the device: the next validation opens the one it is given.
     pub fn forget(&mut self) {
         match self {
-            Judge::Rows { predictor, .. } => *predictor = None,
-            Judge::Pictures { upscaler, .. } => *upscaler = None,
+            Validator::Rows { predictor, .. } => *predictor = None,
+            Validator::Pictures { upscaler, .. } => *upscaler = None,
         }
     }
 
     /// What became of the device since this was last asked, in lines.
-    pub fn told(&mut self) -> Vec<String> {
+    pub fn take_notes(&mut self) -> Vec<String> {
         match self {
-            Judge::Rows { predictor, .. } => predictor.iter_mut().flat_map(|p| p.told()).collect(),
-            Judge::Pictures { told, .. } => std::mem::take(told),
+            Validator::Rows { predictor, .. } => predictor.iter_mut().flat_map(|p| p.take_notes()).collect(),
+            Validator::Pictures { told, .. } => std::mem::take(told),
         }
     }
 
     /// Rows or pictures.
     pub fn count(&self) -> usize {
         match self {
-            Judge::Rows { rows, .. } => rows.count(),
-            Judge::Pictures { truths, .. } => truths.len(),
+            Validator::Rows { rows, .. } => rows.count(),
+            Validator::Pictures { truths, .. } => truths.len(),
         }
     }
 
     /// Names of the scores, the deciding one first.
     pub fn columns(&self) -> Vec<&'static str> {
         match self {
-            Judge::Rows { rows, .. } => row_scores(rows).to_vec(),
-            Judge::Pictures { inputs, .. } => inputs.iter().flat_map(|i| i.names).collect(),
+            Validator::Rows { rows, .. } => row_scores(rows).to_vec(),
+            Validator::Pictures { inputs, .. } => inputs.iter().flat_map(|i| i.names).collect(),
         }
     }
 
@@ -179,7 +179,7 @@ impl Judge {
     pub fn validate(&mut self, device: &Device, network: &Network, weights: &Weights, step: u64) -> Result<Validation> {
         let names = self.columns();
         let (values, baseline) = match self {
-            Judge::Rows { rows, loss, output, predictor } => {
+            Validator::Rows { rows, loss, output, predictor } => {
                 match predictor {
                     Some(predictor) => predictor.set_weights(network, weights)?,
                     None => *predictor = Some(Box::new(Predictor::on(device, network, weights)?)),
@@ -188,7 +188,7 @@ impl Judge {
                 let outputs = predict_rows(predictor, rows)?;
                 (score_rows(rows, *loss, output, &outputs).to_vec(), Vec::new())
             }
-            Judge::Pictures { truths, inputs, upscaler, told } => {
+            Validator::Pictures { truths, inputs, upscaler, told } => {
                 match upscaler {
                     Some(upscaler) => upscaler.set_weights(network, weights)?,
                     None => {
@@ -220,7 +220,7 @@ impl Judge {
     /// # Errors
     /// When the device fails.
     pub fn sample(&mut self) -> Result<Option<Picture>> {
-        let Judge::Pictures { truths, inputs, upscaler: Some(upscaler), told } = self else { return Ok(None) };
+        let Validator::Pictures { truths, inputs, upscaler: Some(upscaler), told } = self else { return Ok(None) };
         let (side, gap, scale) = (144, 4, upscaler.scale());
         let mut rows: Vec<[Picture; 3]> = Vec::new();
         for (truth, low) in truths.iter().zip(&inputs[0].lows).take(4) {

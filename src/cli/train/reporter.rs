@@ -13,20 +13,20 @@ const PLAIN: Duration = Duration::from_secs(5);
 const BAR: &str = "{bar:30} {pos}/{len}  {per_sec}  {eta} left  {msg}";
 
 /// Passes what a run reports to the console.
-pub struct Teller<'a> {
+pub struct ProgressReporter<'a> {
     console: &'a Console,
     spoke: Instant,
     score: String,
 }
 
-impl<'a> Teller<'a> {
-    /// A teller that has said nothing yet.
+impl<'a> ProgressReporter<'a> {
+    /// A reporter that has said nothing yet.
     pub fn new(console: &'a Console) -> Self {
-        Teller { console, spoke: Instant::now(), score: String::new() }
+        ProgressReporter { console, spoke: Instant::now(), score: String::new() }
     }
 }
 
-impl Report for Teller<'_> {
+impl Report for ProgressReporter<'_> {
     fn note(&mut self, line: &str) {
         self.console.note(line);
     }
