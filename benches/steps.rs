@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use wgrad::bench::workloads;
-use wgrad::device::Device;
-use wgrad::gpu;
 use wgrad::graph::{Arena, Options, Plan, StepParams};
+use wgrad::internal::bench::workloads;
+use wgrad::internal::device::Device;
+use wgrad::internal::gpu;
 
 fn steps(criterion: &mut Criterion) {
     let mut devices = vec![("cpu", Device::Cpu)];

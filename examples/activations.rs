@@ -20,9 +20,8 @@ mod common;
 use anyhow::Result;
 use clap::Parser;
 use common::Program;
-use wgrad::data::lessons;
-use wgrad::device::Device;
 use wgrad::graph::{Activation, Arena, Graph, Init, Loss, Op, Update, WeightLayout, differentiate, optimize};
+use wgrad::{Device, lessons};
 
 const HIDDEN: usize = 10;
 const WIDTH: usize = 64;

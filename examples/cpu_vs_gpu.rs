@@ -19,12 +19,8 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Parser;
 use common::Program;
-use wgrad::data::lessons;
-use wgrad::device::Device;
-use wgrad::gpu::{self, AdapterKind};
 use wgrad::graph::{Activation, Graph, Loss, Op, Update};
-use wgrad::network::Network;
-use wgrad::train::{Resident, Room, Setup, Trainer};
+use wgrad::{AdapterKind, Device, Network, Resident, Room, Setup, Trainer, lessons};
 
 /// The median of five timings, seconds per repetition.
 fn median(repeats: u64, mut work: impl FnMut(u64) -> Result<()>) -> Result<f64> {
@@ -95,7 +91,7 @@ fn main() -> Result<()> {
     match lesson.chosen()? {
         Some(device) if device != Device::Cpu => devices.push(device),
         Some(_) => {}
-        None => devices.extend(gpu::adapters().into_iter().map(Device::from)),
+        None => devices.extend(wgrad::adapters().into_iter().map(Device::from)),
     }
     if devices.len() == 1 {
         println!("no adapter to race against: the CPU runs alone, and there is nothing to compare\n");

@@ -21,12 +21,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Parser;
-use wgrad::data::{Rows, idx, lessons};
 use wgrad::graph::{Activation, Loss, Update};
-use wgrad::interface::{OutputSpec, Scores};
-use wgrad::network::Network;
-use wgrad::predict::Predictor;
-use wgrad::train::{Resident, Room, Setup, Trainer, predict_rows};
+use wgrad::{Network, OutputSpec, Predictor, Resident, Room, Rows, Scores, Setup, Trainer, idx, lessons, predict_rows};
 
 #[derive(Parser)]
 struct Arguments {

@@ -16,14 +16,11 @@ mod common;
 
 use anyhow::Result;
 use clap::Parser;
-use wgrad::data::{Raster, Rows, Samples, procedural};
-use wgrad::device::Device;
 use wgrad::graph::{Activation, Loss, Update};
-use wgrad::image::score::psnr;
-use wgrad::image::{Picture, Plane, SaveOptions};
-use wgrad::network::Network;
-use wgrad::predict::Predictor;
-use wgrad::train::{Resident, Room, Setup, Trainer, predict_rows};
+use wgrad::{
+    Device, Network, Picture, Plane, Predictor, Raster, Resident, Room, Rows, Samples, SaveOptions, Setup, Trainer,
+    predict_rows, procedural, psnr,
+};
 
 /// About normally distributed: the sum of four numbers from a hash, of mean 2 and variance 1/3.
 fn normal(index: u32) -> f32 {

@@ -28,7 +28,7 @@ mod common;
 use anyhow::Result;
 use clap::Parser;
 use common::{Curve, Program};
-use wgrad::device::Device;
+use wgrad::Device;
 use wgrad::graph::{Graph, Init, Loss, Op, Update, WeightLayout, differentiate, optimize};
 
 const ACROSS: f64 = 10.0; // the root of the curvature across the valley; 1 along it

@@ -18,13 +18,11 @@ mod common;
 use anyhow::Result;
 use clap::Parser;
 use common::Program;
-use wgrad::data::{Rows, Samples, procedural};
-use wgrad::device::Device;
 use wgrad::graph::{Graph, Loss, Op, Update};
-use wgrad::image::score::{psnr, ssim};
-use wgrad::image::{Picture, Plane, SaveOptions, colour, resize};
-use wgrad::network::Network;
-use wgrad::train::{Resident, Room, Setup, Trainer};
+use wgrad::{
+    Device, Network, Picture, Plane, Resident, Room, Rows, Samples, SaveOptions, Setup, Trainer, colour, procedural,
+    psnr, resize, ssim,
+};
 
 /// One picture damaged in three ways, all of the same MSE; returns PSNR and SSIM of each.
 fn pictures(path: &std::path::Path) -> Result<Vec<(f64, f64)>> {

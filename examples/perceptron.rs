@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Parser;
-use wgrad::device::Device;
+use wgrad::Device;
 use wgrad::graph::{
     Activation, Graph, Init, Op, Options, Plan, StepParams, TensorId, Update, WeightLayout, differentiate, optimize,
 };

@@ -21,9 +21,9 @@ mod common;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use wgrad::network::{Network, Skip};
-use wgrad::train::{
-    CancelToken, Curve, DataSpec, OptimizerSpec, Progress, Recipe, Report, Schedule, ValidateSpec, Validation, run,
+use wgrad::{
+    CancelToken, Curve, DataSpec, Network, OptimizerSpec, Progress, Recipe, Report, Schedule, Skip, ValidateSpec,
+    Validation, run,
 };
 
 /// Prints every validation.

@@ -18,12 +18,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Parser;
-use wgrad::checkpoint::Checkpoint;
-use wgrad::data::procedural;
-use wgrad::device::Device;
-use wgrad::image::{Picture, SaveOptions};
-use wgrad::train::{CancelToken, DataSpec, Recipe, Silent, ValidateSpec, run};
-use wgrad::upscale::{UpscaleOptions, Upscaler};
+use wgrad::{
+    CancelToken, Checkpoint, DataSpec, Device, Picture, Recipe, SaveOptions, Silent, UpscaleOptions, Upscaler,
+    ValidateSpec, procedural, run,
+};
 
 #[derive(Parser)]
 struct Arguments {

@@ -17,13 +17,8 @@ mod common;
 
 use anyhow::Result;
 use clap::Parser;
-use wgrad::data::{Rows, Samples};
-use wgrad::device::Device;
 use wgrad::graph::{Activation, Loss, Update};
-use wgrad::image::{Picture, Plane, SaveOptions};
-use wgrad::network::Network;
-use wgrad::predict::Predictor;
-use wgrad::train::{Resident, Room, Setup, Trainer};
+use wgrad::{Device, Network, Picture, Plane, Predictor, Resident, Room, Rows, Samples, SaveOptions, Setup, Trainer};
 
 /// Trains 2-8-1 with `bend` between the layers; losses of all steps, and the network for use.
 fn learn(device: &Device, bend: Activation, steps: u64) -> Result<(Vec<f32>, Predictor)> {

@@ -2,12 +2,10 @@
 
 #![deny(missing_docs)]
 
-mod cli;
-
 fn main() -> std::process::ExitCode {
     spare_address_space();
     hush_drivers();
-    cli::run()
+    wgrad::internal::cli::run()
 }
 
 /// Mesa asks a Wayland compositor which GPU it uses, and without a session its library complains on standard error, twice
@@ -24,7 +22,7 @@ fn hush_drivers() {
 /// them from the pictures: one heap serves all threads then.
 fn spare_address_space() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    if wgrad::memory::address_space().is_some() {
+    if wgrad::internal::memory::address_space().is_some() {
         // SAFETY: no other thread is there yet; an allocator that does not know the option ignores it.
         unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
     }

@@ -1,4 +1,4 @@
-//! The weights that come with the program.
+//! The weights that come with the program; none without the feature `models`.
 
 use crate::checkpoint::Checkpoint;
 use crate::{Error, Result};
@@ -11,6 +11,7 @@ struct Model {
 }
 
 /// One entry per file of `models/`; `docs/models.md` says how each was made and what it scores.
+#[cfg(feature = "models")]
 const MODELS: &[Model] = &[
     Model { name: "base", scale: 2, bytes: include_bytes!("../models/base-x2.safetensors") },
     Model { name: "base", scale: 3, bytes: include_bytes!("../models/base-x3.safetensors") },
@@ -20,6 +21,8 @@ const MODELS: &[Model] = &[
     Model { name: "tiny", scale: 3, bytes: include_bytes!("../models/tiny-x3.safetensors") },
     Model { name: "tiny", scale: 4, bytes: include_bytes!("../models/tiny-x4.safetensors") },
 ];
+#[cfg(not(feature = "models"))]
+const MODELS: &[Model] = &[];
 
 /// Names that are taken when none is asked for, best first.
 const DEFAULTS: [&str; 2] = ["base", "tiny"];

@@ -12,13 +12,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use wgrad::checkpoint::Checkpoint;
-use wgrad::cpu::Cpu;
-use wgrad::executor::Executor;
 use wgrad::graph::{Loss, Op, Options, Plan, StepParams, Update, differentiate, optimize};
-use wgrad::models;
-use wgrad::network::{Mode, Network};
-use wgrad::train::Recipe;
+use wgrad::internal::checkpoint::Checkpoint;
+use wgrad::internal::cpu::Cpu;
+use wgrad::internal::executor::Executor;
+use wgrad::internal::models;
+use wgrad::internal::network::{Mode, Network};
+use wgrad::internal::train::Recipe;
 
 /// The system's allocator, which remembers the most that was held at once.
 struct Counted;

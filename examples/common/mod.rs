@@ -8,10 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use plotters::prelude::*;
-use wgrad::device::Device;
-use wgrad::executor::{Executor, PlanId};
 use wgrad::graph::{Arena, Graph, Options, Plan, StepParams};
-use wgrad::network::initial;
+use wgrad::{Device, Executor, PlanId, initial};
 
 /// A lesson of the course in examples/README.md.
 #[derive(Parser)]

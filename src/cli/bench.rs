@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use plotters::prelude::*;
+use crate::bench::{Effort, Measurement, Workload, cold, measure, workloads};
+use crate::device::Device;
+use crate::plots::draw_bars;
+use crate::{Error, Fault, Result, gpu};
 use serde_json::json;
-use wgrad::bench::{Effort, Measurement, Workload, cold, measure, workloads};
-use wgrad::device::Device;
-use wgrad::{Error, Fault, Result, gpu};
 
 use super::console::Console;
 use super::{Common, Outcome, output};
@@ -81,9 +81,9 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console, started: I
         output::json(&rows.iter().flat_map(|row| entries(row, &devices)).collect::<Vec<_>>().into())?;
     }
     if let Some(path) = &arguments.plot {
-        plot(&rows, &devices)
-            .map_err(|e| Error::input(format!("{}: {e}", path.display())))
-            .and_then(|svg| std::fs::write(path, svg).map_err(|e| Error::Io { path: path.clone(), source: e }))?;
+        let medians = |row: &BenchRow| row.results.iter().map(|r| r.as_ref().ok().map(Measurement::median)).collect();
+        let bars: Vec<_> = rows.iter().map(|row| (row.workload.name(), medians(row))).collect();
+        draw_bars(path, &bars, &devices.iter().map(Device::describe).collect::<Vec<_>>())?;
     }
     let failed = rows.iter().flat_map(|row| &row.results).any(|result| result.is_err());
     Ok(if failed || untrusted { Outcome::Partly } else { Outcome::Done })
@@ -181,44 +181,6 @@ fn entries<'a>(row: &'a BenchRow, devices: &'a [Device]) -> impl Iterator<Item =
             Err(error) => json!({ "workload": workload, "device": device, "error": error.to_string() }),
         }
     })
-}
-
-/// Bars of milliseconds on a logarithmic scale, a colour for each device.
-fn plot(rows: &[BenchRow], devices: &[Device]) -> std::result::Result<String, Box<dyn std::error::Error>> {
-    let medians = rows.iter().flat_map(|r| &r.results).filter_map(|r| r.as_ref().ok()).map(Measurement::median);
-    let (low, high) = medians.fold((f64::MAX, f64::MIN), |(l, h), m| (l.min(m), h.max(m)));
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, (900, 60 + 40 * rows.len() as u32)).into_drawing_area();
-        area.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&area)
-            .margin(10)
-            .x_label_area_size(30)
-            .y_label_area_size(170)
-            .build_cartesian_2d((low / 2.0..high * 2.0).log_scale(), 0.0..rows.len() as f64)?;
-        let name = |y: &f64| rows.get(*y as usize).map_or(String::new(), |row| row.workload.name());
-        chart
-            .configure_mesh()
-            .x_desc("milliseconds per step")
-            .disable_y_mesh()
-            .y_labels(rows.len())
-            .y_label_formatter(&name)
-            .draw()?;
-        let height = 0.8 / devices.len() as f64;
-        for (d, device) in devices.iter().enumerate() {
-            let colour = Palette99::pick(d).filled();
-            let bars = rows.iter().enumerate().filter_map(|(i, row)| {
-                let median = row.results[d].as_ref().ok()?.median();
-                let bottom = i as f64 + 0.1 + d as f64 * height;
-                Some(Rectangle::new([(low / 2.0, bottom), (median, bottom + height)], colour))
-            });
-            let legend = move |(x, y)| Rectangle::new([(x, y - 5), (x + 10, y + 5)], colour);
-            chart.draw_series(bars)?.label(device.describe()).legend(legend);
-        }
-        chart.configure_series_labels().border_style(BLACK).background_style(WHITE).draw()?;
-        area.present()?;
-    }
-    Ok(svg)
 }
 
 #[cfg(test)]

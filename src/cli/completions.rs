@@ -1,8 +1,8 @@
 //! `wgrad completions`: a script that completes commands and options in a shell.
 
+use crate::Result;
 use clap::CommandFactory;
 use clap_complete::Shell;
-use wgrad::Result;
 
 use super::{Outcome, output};
 

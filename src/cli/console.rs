@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 
+use crate::Result;
+use crate::device::Device;
+use crate::executor::Precision;
+use crate::gpu;
+use crate::watch::Event;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use wgrad::Result;
-use wgrad::device::Device;
-use wgrad::executor::Precision;
-use wgrad::gpu;
-use wgrad::watch::Event;
 
 use super::Common;
 

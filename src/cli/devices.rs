@@ -1,9 +1,9 @@
 //! `wgrad devices`: what there is to compute on, and what is there and not used.
 
+use crate::Result;
+use crate::device::Device;
+use crate::gpu::{self, AdapterInfo};
 use serde_json::{Value, json};
-use wgrad::Result;
-use wgrad::device::Device;
-use wgrad::gpu::{self, AdapterInfo};
 
 use super::{Outcome, log, output};
 

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::Result;
+use crate::checkpoint::Checkpoint;
+use crate::graph::{Options, Plan};
+use crate::network::{Input, Mode, Network};
 use serde_json::{Value, json};
-use wgrad::Result;
-use wgrad::checkpoint::Checkpoint;
-use wgrad::graph::{Options, Plan};
-use wgrad::network::{Input, Mode, Network};
 
 use super::{Outcome, model, output};
 
@@ -98,7 +98,7 @@ fn text(checkpoint: &Checkpoint) -> Result<String> {
         put("note", format!("{key}: {note}"));
     }
     lines.push("tensors".into());
-    let size = |array: &wgrad::network::Array| {
+    let size = |array: &crate::network::Array| {
         let sides: Vec<String> = array.shape.iter().map(usize::to_string).collect();
         sides.join("x")
     };

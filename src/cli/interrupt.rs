@@ -1,7 +1,7 @@
 //! Ctrl-C: the first finishes what must be finished, the second kills.
 
+use crate::train::CancelToken;
 use serde_json::json;
-use wgrad::train::CancelToken;
 
 use super::console::{Console, Mode, say};
 

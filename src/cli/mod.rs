@@ -24,11 +24,11 @@ mod verify;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::device::{Device, Kernels, Tiles};
+use crate::executor::Precision;
+use crate::watch::Watch;
+use crate::{Error, Result};
 use clap::{Args, Parser, Subcommand};
-use wgrad::device::{Device, Kernels, Tiles};
-use wgrad::executor::Precision;
-use wgrad::watch::Watch;
-use wgrad::{Error, Result};
 
 use console::{Console, Style};
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use wgrad::checkpoint::Checkpoint;
-use wgrad::network::{Input, Network};
-use wgrad::upscale::Size;
-use wgrad::{Error, Result, models};
+use crate::checkpoint::Checkpoint;
+use crate::network::{Input, Network};
+use crate::upscale::Size;
+use crate::{Error, Result, models};
 
 /// Opens a file or a built-in model for use, and says what to call it.
 ///

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use wgrad::{Error, Result};
+use crate::{Error, Result};
 
 /// What errors call it.
 pub const NAME: &str = "standard output";

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::Result;
+use crate::train::{self, Recipe, Silent};
 use serde_json::json;
-use wgrad::Result;
-use wgrad::train::{self, Recipe, Silent};
 
 use super::console::Console;
 use super::{Common, Outcome, output};

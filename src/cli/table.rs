@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use crate::Result;
+use crate::data::table::{Decimal, Format, Separator, Table, columns};
+use crate::data::{Rows, Samples};
+use crate::interface::{InputSpec, Interface};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as WordError, StrDeserializer};
-use wgrad::Result;
-use wgrad::data::table::{Decimal, Format, Separator, Table, columns};
-use wgrad::data::{Rows, Samples};
-use wgrad::interface::{InputSpec, Interface};
 
 /// How a table is written; what is not given is found.
 #[derive(clap::Args)]

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bench::{Workload, workloads};
+use crate::device::{Device, Kernels, Tiles};
+use crate::gpu::{Finding, Gpu, GpuOptions, Tuning};
+use crate::graph::{Options, Plan};
+use crate::train::{self, Recipe, Silent};
+use crate::tuned::{self, Memory};
+use crate::{Error, Result};
 use serde_json::json;
-use wgrad::bench::{Workload, workloads};
-use wgrad::device::{Device, Kernels, Tiles};
-use wgrad::gpu::{Finding, Gpu, GpuOptions, Tuning};
-use wgrad::graph::{Options, Plan};
-use wgrad::train::{self, Recipe, Silent};
-use wgrad::tuned::{self, Memory};
-use wgrad::{Error, Result};
 
 use super::console::Console;
 use super::{Common, Outcome, output};

@@ -1,9 +1,9 @@
 //! `wgrad verify`: every kernel on this device against the formula in f64.
 
+use crate::device::Device;
+use crate::verify::{Effort, Row};
+use crate::{Error, Result};
 use serde_json::json;
-use wgrad::device::Device;
-use wgrad::verify::{Effort, Row};
-use wgrad::{Error, Result};
 
 use super::console::Console;
 use super::{Common, Outcome, output};

@@ -6,6 +6,7 @@ mod adjoint;
 mod build;
 mod differentiate;
 mod fuse;
+mod loss;
 mod op;
 mod optimize;
 mod origin;
@@ -20,7 +21,8 @@ mod verify;
 
 pub use build::{Arena, DatasetBuffer, Graph, Init, Node, Parameter, Tensor, TensorId, TensorSource, WeightLayout};
 pub use differentiate::{Objective, accumulate, differentiate};
-pub use op::{Activation, Axis, Interpolation, Loss, Op, Pooling, Update, Window};
+pub use loss::Loss;
+pub use op::{Activation, Axis, Interpolation, Op, Pooling, Update, Window};
 pub use optimize::optimize;
 pub use plan::{Epilogue, Layout, Options, Plan, Segment, Step, StepParams, Storage, Term};
 pub use shape::Shape;

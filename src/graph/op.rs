@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Shape;
+use super::{Loss, Shape};
 
 /// An elementwise function.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,51 +94,6 @@ impl Window {
     }
 }
 
-/// A scalar to minimise, from a prediction `x` and a target `t`. All are means over elements (rows for cross-entropy).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Loss {
-    /// Mean squared error, `(x - t)^2`.
-    Mse,
-    /// Mean absolute error, `|x - t|`; derivative 0 at 0.
-    Mae,
-    /// `d^2 / 2` where `|d| <= delta`, else `delta (|d| - delta / 2)`.
-    Huber(f32),
-    /// `sqrt(d^2 + epsilon^2)` (Charbonnier et al. 1994).
-    Charbonnier(f32),
-    /// Softmax cross-entropy of logits `[rows, classes]` against class indices `[rows]`, with label smoothing.
-    CrossEntropy(f32),
-    /// Binary cross-entropy (log loss) of probabilities; logarithms are clamped at -100 as in PyTorch.
-    Bce,
-    /// Binary cross-entropy of logits: `max(x, 0) - x t + log(1 + exp(-|x|))`.
-    BceWithLogits,
-    /// `x` itself, which has no target: the last step of a loss that is put together from other operators.
-    Mean,
-}
-
-impl Loss {
-    /// How many operands it has: what is judged and, for most, a target.
-    pub fn operands(self) -> usize {
-        match self {
-            Loss::Mean => 1,
-            _ => 2,
-        }
-    }
-
-    /// Number the kernels know it by, and its parameter.
-    pub fn code(self) -> (u32, f32) {
-        match self {
-            Loss::Mse => (0, 0.0),
-            Loss::Mae => (1, 0.0),
-            Loss::Huber(delta) => (2, delta),
-            Loss::Charbonnier(epsilon) => (3, epsilon),
-            Loss::CrossEntropy(smoothing) => (4, smoothing),
-            Loss::Bce => (5, 0.0),
-            Loss::BceWithLogits => (6, 0.0),
-            Loss::Mean => (7, 0.0),
-        }
-    }
-}
-
 /// How pixels between samples are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interpolation {
@@ -207,6 +162,26 @@ pub enum Update {
 }
 
 impl Update {
+    /// Gradient descent with this momentum, 0 for none.
+    pub fn sgd(momentum: f32) -> Self {
+        Update::Sgd { momentum, nesterov: false, decay: 0.0 }
+    }
+
+    /// RMSprop as PyTorch has it by default.
+    pub fn rmsprop() -> Self {
+        Update::RmsProp { rho: 0.99, epsilon: 1e-8, decay: 0.0 }
+    }
+
+    /// Adam as its authors and PyTorch have it by default.
+    pub fn adam() -> Self {
+        Update::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0, decoupled: false }
+    }
+
+    /// [`Update::adam`] with decoupled weight decay.
+    pub fn adamw(decay: f32) -> Self {
+        Update::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay, decoupled: true }
+    }
+
     /// How many moment buffers the rule keeps: 0, 1 or 2.
     pub fn moments(self) -> usize {
         match self {

@@ -1,6 +1,6 @@
 //! The graph lowered once: fused steps in order, tensors placed in shared slots, bytes known in advance.
 
-use super::{Activation, Arena, DatasetBuffer, Graph, Loss, Op, Shape, Tensor, TensorId, TensorSource, fuse, verify};
+use super::{Activation, Arena, DatasetBuffer, Graph, Op, Shape, Tensor, TensorId, TensorSource, fuse, verify};
 use crate::{Error, Result};
 
 /// What differs from step to step; the only thing the host sends while training.
@@ -295,8 +295,7 @@ impl Plan {
     /// the order of one sample's, which f16 holds, where their mean over a batch of pictures would be lost in it.
     pub fn loss_scale(&self) -> f32 {
         let items = self.steps.iter().filter_map(|step| match step.op {
-            Op::Loss(Loss::CrossEntropy(_)) => Some(self.shape(step.inputs[0]).rows()),
-            Op::Loss(_) => Some(self.shape(step.inputs[0]).len()),
+            Op::Loss(loss) => Some(loss.items(self.shape(step.inputs[0]))),
             _ => None,
         });
         items.max().unwrap_or(1).next_power_of_two() as f32

@@ -1,6 +1,6 @@
 //! The shape rule of every operator.
 
-use super::{Loss, Op, Shape};
+use super::{Op, Shape};
 
 /// The output's shape (none for operators that only move state), or what does not fit.
 pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, String> {
@@ -115,11 +115,11 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
             return Ok(None);
         }
         Op::Loss(loss) => {
-            loss_operands(loss, inputs)?;
+            loss.check_operands(inputs)?;
             Shape::vector(1)
         }
         Op::LossGrad(loss) => {
-            loss_operands(loss, inputs)?;
+            loss.check_operands(inputs)?;
             inputs[0]
         }
         Op::GradientNorm => Shape::vector(1),
@@ -139,7 +139,7 @@ pub(super) fn output_shape(op: Op, inputs: &[Shape]) -> Result<Option<Shape>, St
     Ok(Some(shape))
 }
 
-fn fits(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+pub(super) fn fits(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(why()) }
 }
 
@@ -147,11 +147,11 @@ fn times(extent: usize, factor: usize) -> Result<usize, String> {
     extent.checked_mul(factor).ok_or_else(|| format!("{extent} x {factor} is too large an extent"))
 }
 
-fn same(a: Shape, b: Shape) -> Result<(), String> {
+pub(super) fn same(a: Shape, b: Shape) -> Result<(), String> {
     fits(a == b, || format!("shapes differ: {a} and {b}"))
 }
 
-fn matrix(shape: Shape) -> Result<(usize, usize), String> {
+pub(super) fn matrix(shape: Shape) -> Result<(usize, usize), String> {
     shape.matrix().ok_or_else(|| format!("{shape} is no matrix"))
 }
 
@@ -171,16 +171,4 @@ fn pooled(x: Shape, kernel: [usize; 2], stride: usize) -> Result<Shape, String> 
     let (n, h, w, c) = image(x)?;
     fits(kernel[0] <= h && kernel[1] <= w, || format!("a {}x{} window does not fit in {h}x{w}", kernel[0], kernel[1]))?;
     Shape::new(&[n, (h - kernel[0]) / stride + 1, (w - kernel[1]) / stride + 1, c])
-}
-
-fn loss_operands(loss: Loss, operands: &[Shape]) -> Result<(), String> {
-    let (x, t) = (operands[0], operands.last().copied().unwrap_or(operands[0]));
-    match loss {
-        Loss::CrossEntropy(_) => {
-            let (rows, _) = matrix(x)?;
-            fits(t == Shape::vector(rows), || format!("{rows} class indices are needed, not {t}"))
-        }
-        Loss::Mse | Loss::Mae | Loss::Huber(_) | Loss::Charbonnier(_) | Loss::Bce | Loss::BceWithLogits => same(x, t),
-        Loss::Mean => Ok(()),
-    }
 }

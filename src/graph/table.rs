@@ -4,7 +4,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Activation, Arena, Loss, Op, Shape, Update, Window};
+use super::{Activation, Arena, Op, Shape, Update, Window};
 
 /// Largest enlargement, so that its square is a `u32`.
 const MOST_SCALE: usize = 1 << 15;
@@ -130,8 +130,8 @@ impl Op {
             Op::Pad { columns, .. } => row("pad", 1).checked(extent("number of columns", columns)),
             Op::Reshape => row("reshape", 1).fused(Fusion::View),
 
-            Op::Loss(loss) => row("loss", loss.operands()).checked(check_loss(loss)),
-            Op::LossGrad(loss) => row("loss gradient", loss.operands()).checked(check_loss(loss)),
+            Op::Loss(loss) => row("loss", loss.operands()).checked(loss.check()),
+            Op::LossGrad(loss) => row("loss gradient", loss.operands()).checked(loss.check()),
 
             Op::GradientNorm => row("gradient norm", 1).any_number(),
             Op::Update { rule, clip } => {
@@ -193,19 +193,6 @@ fn check_scale(scale: usize) -> Result<(), String> {
     whole("scale", scale, 1, MOST_SCALE)
 }
 
-fn check_loss(loss: Loss) -> Result<(), String> {
-    match loss {
-        Loss::Huber(delta) => above_zero("delta", delta),
-        // Its square is added to that of a difference of zero, whose root is divided by.
-        Loss::Charbonnier(epsilon) => {
-            let fits = epsilon > 0.0 && (epsilon * epsilon).is_normal();
-            real("epsilon", epsilon, fits, "a number above 0 whose square is not lost in f32")
-        }
-        Loss::CrossEntropy(smoothing) => share("smoothing", smoothing),
-        Loss::Mse | Loss::Mae | Loss::Bce | Loss::BceWithLogits | Loss::Mean => Ok(()),
-    }
-}
-
 fn check_rule(rule: Update) -> Result<(), String> {
     let penalty = |decay: f32| real("decay", decay, decay.is_finite() && decay >= 0.0, "a finite number from 0");
     match rule {
@@ -238,7 +225,7 @@ fn whole(name: &str, value: usize, least: usize, most: usize) -> Result<(), Stri
     }
 }
 
-fn above_zero(name: &str, value: f32) -> Result<(), String> {
+pub(super) fn above_zero(name: &str, value: f32) -> Result<(), String> {
     real(name, value, value > 0.0 && value.is_finite(), "a finite number above 0")
 }
 
@@ -246,17 +233,17 @@ fn below_one(name: &str, value: f32) -> Result<(), String> {
     real(name, value, (0.0..1.0).contains(&value), "from 0 to below 1")
 }
 
-fn share(name: &str, value: f32) -> Result<(), String> {
+pub(super) fn share(name: &str, value: f32) -> Result<(), String> {
     real(name, value, (0.0..=1.0).contains(&value), "from 0 to 1")
 }
 
-fn real(name: &str, value: f32, fits: bool, range: &str) -> Result<(), String> {
+pub(super) fn real(name: &str, value: f32, fits: bool, range: &str) -> Result<(), String> {
     if fits { Ok(()) } else { Err(format!("the {name} is {value}; it may be {range}")) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Axis, Graph, Init, Interpolation, Pooling, TensorId, WeightLayout};
+    use super::super::{Axis, Graph, Init, Interpolation, Loss, Pooling, TensorId, WeightLayout};
     use super::*;
 
     fn picture() -> (Graph, TensorId) {

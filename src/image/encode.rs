@@ -11,7 +11,8 @@ use std::path::Path;
 pub const DEFAULT_QUALITY: u8 = 95;
 
 /// How much work goes into making a PNG small. The pixels are the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Compression {
     /// None: as large as the pixels.
     None,

@@ -1,6 +1,7 @@
 //! The picture and its parts.
 
 use super::{Metadata, Plane};
+use crate::{Error, Result};
 
 /// Bits per sample of the file a picture came from, and of the file it is written to where the format has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,32 @@ impl Picture {
             "planes differ in size"
         );
         Self { planes, alpha: None, depth: Depth::Eight, metadata: Metadata::default(), warnings: Vec::new() }
+    }
+
+    /// A picture of red, green and blue bytes, row by row.
+    ///
+    /// # Errors
+    /// When there are not three bytes a pixel.
+    pub fn from_rgb8(width: usize, height: usize, bytes: &[u8]) -> Result<Self> {
+        if width == 0 || height == 0 || width.checked_mul(height).and_then(|n| n.checked_mul(3)) != Some(bytes.len()) {
+            let count = bytes.len();
+            return Err(Error::input(format!(
+                "a picture of {width}x{height} has three bytes a pixel; {count} were given"
+            )));
+        }
+        let plane = |channel: usize| {
+            let data = bytes.iter().skip(channel).step_by(3).map(|&byte| f32::from(byte)).collect();
+            Plane { width, height, data }
+        };
+        Ok(Picture::new((0..3).map(plane).collect()))
+    }
+
+    /// Red, green and blue bytes, row by row, rounded; opacity is left out.
+    pub fn to_rgb8(&self) -> Vec<u8> {
+        let byte = |value: f32| value.round().clamp(0.0, 255.0) as u8;
+        let channel = |i: usize| &self.planes[i.min(self.planes.len() - 1)].data;
+        let pixels = channel(0).iter().zip(channel(1)).zip(channel(2));
+        pixels.flat_map(|((&r, &g), &b)| [r, g, b].map(byte)).collect()
     }
 
     /// This picture with other pixels: depth and metadata stay. Sizes may differ from the old ones, not among each other.

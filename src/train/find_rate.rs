@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use super::folder::RunFolder;
-use super::plot::{Panel, draw};
 use super::prepare::prepare;
 use super::report::{Progress, Report};
 use super::setup::trainer;
 use super::{CancelToken, Recipe};
 use crate::device::Device;
+use crate::plots::{Panel, draw};
 use crate::{Result, files};
 
 /// Updates of a test.

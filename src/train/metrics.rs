@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::plot::{Panel, draw};
 use super::report::Validation;
+use crate::plots::{Panel, draw};
 use crate::{Error, Result, files};
 
 /// Columns before those of the scores.

@@ -9,7 +9,6 @@ mod find_rate;
 mod folder;
 mod metrics;
 mod overrides;
-mod plot;
 mod prepare;
 mod recipe;
 mod record;

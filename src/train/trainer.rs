@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::step::{Room, training_graph};
 use crate::checkpoint::{Standing, TrainingState};
 use crate::data::{Pictures, Rows, Samples, batch};
+use crate::device::Device;
 use crate::executor::{Executor, PlanId, Precision};
 use crate::graph::{Arena, DatasetBuffer, Graph, Loss, Options, Plan, StepParams, Update};
 use crate::network::{Network, State, Weights, initial};
@@ -51,6 +52,12 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// A network that learns by Adam, 32 samples at a time; every field may be set otherwise.
+    pub fn new(network: Network, loss: Loss) -> Self {
+        let (clip, average) = (None, None);
+        Setup { network, loss, rule: Update::adam(), clip, average, batch: 32, accumulate: 1, seed: 0 }
+    }
+
     /// Samples of a step.
     pub fn samples(&self) -> usize {
         self.batch * self.accumulate
@@ -88,6 +95,14 @@ impl Trainer {
         trainer.write_state(&state)?;
         trainer.set_data(data)?;
         Ok(trainer)
+    }
+
+    /// [`Trainer::new`] on a device, with all the data there.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`], and when the device cannot be opened.
+    pub fn on(device: &Device, setup: Setup, data: &Resident) -> Result<Self> {
+        Self::new(device.executor()?, setup, data, Room::of(data))
     }
 
     /// Steps done.

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wgrad::checkpoint::Checkpoint;
-use wgrad::data::procedural;
-use wgrad::image::Picture;
+use wgrad::internal::checkpoint::Checkpoint;
+use wgrad::internal::data::procedural;
+use wgrad::internal::image::Picture;
 
 /// What the program is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,7 +235,7 @@ impl Rig {
             Work::Train => {
                 let open = |folder: &Path| Checkpoint::open(&folder.join("run/best.safetensors")).unwrap().weights;
                 let (got, want) = (open(place), open(&reference));
-                let all = |weights: &wgrad::network::Weights| -> Vec<f64> {
+                let all = |weights: &wgrad::internal::network::Weights| -> Vec<f64> {
                     weights.iter().flat_map(|(_, array)| array.values.iter().map(|&v| f64::from(v))).collect()
                 };
                 near(&all(&got), &all(&want), 1e-2)

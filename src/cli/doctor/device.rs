@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wgrad::executor::{Executor, Precision};
-use wgrad::gpu::{Gpu, GpuOptions};
-use wgrad::graph::{Arena, Options, Plan, StepParams};
-use wgrad::network::Mode;
-use wgrad::{Result, models, verify};
+use crate::executor::{Executor, Precision};
+use crate::gpu::{Gpu, GpuOptions};
+use crate::graph::{Arena, Options, Plan, StepParams};
+use crate::network::Mode;
+use crate::{Result, models, verify};
 
 use super::Finding;
 
@@ -103,7 +103,7 @@ fn clock() -> StepParams {
 }
 
 /// A network for a tile, loaded.
-fn loaded(index: usize, name: &str) -> Result<(Gpu, (Arc<Plan>, wgrad::executor::PlanId))> {
+fn loaded(index: usize, name: &str) -> Result<(Gpu, (Arc<Plan>, crate::executor::PlanId))> {
     let checkpoint = models::find(Some(name), None)?;
     let (network, weights) = checkpoint.network.collapse(&checkpoint.weights)?;
     let (graph, ..) = network.graph(1, [TILE, TILE], Mode::Infer)?;

@@ -7,10 +7,10 @@ mod device;
 mod probe;
 mod system;
 
+use crate::Result;
+use crate::device::Device;
+use crate::gpu;
 use serde_json::{Value, json};
-use wgrad::Result;
-use wgrad::device::Device;
-use wgrad::gpu;
 
 use super::console::Console;
 use super::{Common, Outcome, devices, log, output};

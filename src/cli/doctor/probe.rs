@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use crate::{Error, Result};
 use serde_json::{Value, json};
-use wgrad::{Error, Result};
 
 use super::{Finding, Mark, device};
 use crate::cli::{Outcome, output};

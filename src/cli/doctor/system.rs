@@ -3,8 +3,8 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use crate::{memory, tuned};
 use serde_json::Value;
-use wgrad::{memory, tuned};
 
 use super::{Finding, probe};
 

@@ -7,9 +7,9 @@ mod show;
 
 use std::path::PathBuf;
 
+use crate::image::protocol::{Baseline, Factor};
+use crate::{Error, Result};
 use clap::ValueEnum;
-use wgrad::image::protocol::{Baseline, Factor};
-use wgrad::{Error, Result};
 
 use super::console::Console;
 use super::{Common, Outcome, interrupt, output, table};

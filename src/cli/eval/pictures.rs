@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::checkpoint::Checkpoint;
+use crate::device::Device;
+use crate::image::protocol::{self, Factor};
+use crate::image::score::Score;
+use crate::image::{DecodeOptions, Picture, Plane, SaveOptions};
+use crate::upscale::{Size, UpscaleOptions, Upscaler};
+use crate::{Error, Result, data};
 use serde_json::json;
-use wgrad::checkpoint::Checkpoint;
-use wgrad::device::Device;
-use wgrad::image::protocol::{self, Factor};
-use wgrad::image::score::Score;
-use wgrad::image::{DecodeOptions, Picture, Plane, SaveOptions};
-use wgrad::upscale::{Size, UpscaleOptions, Upscaler};
-use wgrad::{Error, Result, data};
 
 use super::Arguments;
 use crate::cli::console::Console;
@@ -74,7 +74,7 @@ impl<'a> Job<'a> {
                 }
             };
             match checkpoint.network.input() {
-                wgrad::network::Input::Picture { .. } => Ok((name, checkpoint)),
+                crate::network::Input::Picture { .. } => Ok((name, checkpoint)),
                 _ => Err(Error::input(format!("{name}: does not enlarge pictures"))),
             }
         };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wgrad::image::protocol::Factor;
+use crate::image::protocol::Factor;
 
 use super::pictures::{Entry, folder_name};
 

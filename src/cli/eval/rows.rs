@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
+use crate::checkpoint::{Checkpoint, LossSpec};
+use crate::data::table::{Table, classes, columns};
+use crate::data::{Rows, class_folder, idx};
+use crate::device::Device;
+use crate::graph::Loss;
+use crate::image::fit::Fit;
+use crate::interface::{InputSpec, OutputSpec, image_size};
+use crate::predict::Predictor;
+use crate::train::{Confusion, ValueScores, check_rows, predict_rows, row_scores, score_rows, value_scores};
+use crate::{Error, Result};
 use serde_json::{Value, json};
-use wgrad::checkpoint::{Checkpoint, LossSpec};
-use wgrad::data::table::{Table, classes, columns};
-use wgrad::data::{Rows, class_folder, idx};
-use wgrad::device::Device;
-use wgrad::graph::Loss;
-use wgrad::image::fit::Fit;
-use wgrad::interface::{InputSpec, OutputSpec, image_size};
-use wgrad::predict::Predictor;
-use wgrad::train::{Confusion, ValueScores, check_rows, predict_rows, row_scores, score_rows, value_scores};
-use wgrad::{Error, Result};
 
 use crate::cli::{model, output, table};
 
@@ -37,7 +37,7 @@ enum Detail {
 /// When the data do not fit the network, naming the file.
 pub fn score(path: &Path, data: &Path, arguments: &table::Arguments, device: &Device) -> Result<Scored> {
     let checkpoint = model::file(path)?;
-    if let wgrad::network::Input::Picture { .. } = checkpoint.network.input() {
+    if let crate::network::Input::Picture { .. } = checkpoint.network.input() {
         return Err(Error::input(format!("{}: enlarges pictures; score it by --hr and -m", path.display())));
     }
     let loss = checkpoint.loss.map_or(Loss::Mse, LossSpec::loss);
@@ -75,7 +75,7 @@ fn read(checkpoint: &Checkpoint, data: &Path, arguments: &table::Arguments) -> R
         OutputSpec::Classes { names, .. } => (classes::indices(&table, targets[0], names, &rows)?, Some(names.len())),
         OutputSpec::Values { columns } => (columns::values(&table, columns, &targets, &rows)?, None),
         OutputSpec::Probabilities { columns, .. } => {
-            let plain: Vec<_> = columns.iter().map(|name| wgrad::interface::Value::plain(name.clone())).collect();
+            let plain: Vec<_> = columns.iter().map(|name| crate::interface::Value::plain(name.clone())).collect();
             (columns::values(&table, &plain, &targets, &rows)?, None)
         }
         OutputSpec::Picture { .. } => return Err(Error::input("a picture comes out, and no value of a table")),

@@ -1,8 +1,8 @@
 //! Scores as a table, CSV or JSON.
 
+use crate::image::protocol::Factor;
+use crate::{Error, Result};
 use serde_json::{Value, json};
-use wgrad::image::protocol::Factor;
-use wgrad::{Error, Result};
 
 use super::pictures::Entry;
 use crate::cli::info::count;

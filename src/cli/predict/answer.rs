@@ -1,9 +1,9 @@
 //! What a row's output says, as text, JSON and a row of a CSV file.
 
+use crate::checkpoint::Checkpoint;
+use crate::interface::{OutputSpec, Reading};
+use crate::{Error, Result};
 use serde_json::{Value, json};
-use wgrad::checkpoint::Checkpoint;
-use wgrad::interface::{OutputSpec, Reading};
-use wgrad::{Error, Result};
 
 /// Which row of which input an answer is for.
 pub struct Place<'a> {

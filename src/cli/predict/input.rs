@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use wgrad::checkpoint::Checkpoint;
-use wgrad::data::{Rows, Samples, idx};
-use wgrad::image::fit::{self, Fit};
-use wgrad::image::{Picture, Plane};
-use wgrad::interface::{InputSpec, image_size};
-use wgrad::{Error, Result};
+use crate::checkpoint::Checkpoint;
+use crate::data::{Rows, Samples, idx};
+use crate::image::fit::{self, Fit};
+use crate::image::{Picture, Plane};
+use crate::interface::{InputSpec, image_size};
+use crate::{Error, Result};
 
 use super::{Arguments, table};
 use crate::cli::console::Console;
@@ -44,7 +44,7 @@ pub fn read(path: &Path, checkpoint: &Checkpoint, arguments: &Arguments, console
             let numbers = (1..=shape[0] as u64).collect();
             Ok(Taken { rows: rows(Samples::Bytes(data), width), numbers })
         }
-        _ if wgrad::image::kind(&head) != wgrad::image::Kind::Unknown => {
+        _ if crate::image::kind(&head) != crate::image::Kind::Unknown => {
             let size = image_size(&checkpoint.network).ok_or_else(|| {
                 let path = path.display();
                 Error::input(format!("{path}: a picture, and this network takes rows that are no square picture"))

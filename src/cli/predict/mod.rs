@@ -5,10 +5,10 @@ mod input;
 
 use std::path::{Path, PathBuf};
 
-use wgrad::network::Input;
-use wgrad::predict::Predictor;
-use wgrad::train::{check_rows, predict_rows};
-use wgrad::{Error, Result, files};
+use crate::network::Input;
+use crate::predict::Predictor;
+use crate::train::{check_rows, predict_rows};
+use crate::{Error, Result, files};
 
 use super::console::Console;
 use super::{Common, Outcome, model, output, table};

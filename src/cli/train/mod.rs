@@ -5,9 +5,9 @@ mod request;
 
 use std::path::PathBuf;
 
+use crate::Result;
+use crate::train::{self, RangeTest, Summary};
 use serde_json::json;
-use wgrad::Result;
-use wgrad::train::{self, RangeTest, Summary};
 
 use super::console::Console;
 use super::{Common, Outcome, interrupt, output};

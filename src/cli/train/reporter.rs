@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::train::{Progress, Report, Validation};
 use serde_json::json;
-use wgrad::train::{Progress, Report, Validation};
 
 use crate::cli::console::{Console, Mode};
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use wgrad::train::Recipe;
-use wgrad::{Error, Result};
+use crate::train::Recipe;
+use crate::{Error, Result};
 
 use super::Arguments;
 

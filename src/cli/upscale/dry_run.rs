@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use crate::image::{EncodeOptions, Header};
+use crate::upscale::{Plan, Upscaler};
+use crate::{Error, Result};
 use serde_json::json;
-use wgrad::image::{EncodeOptions, Header};
-use wgrad::upscale::{Plan, Upscaler};
-use wgrad::{Error, Result};
 
 use super::estimate::Estimator;
 use super::plan::Job;

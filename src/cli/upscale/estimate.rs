@@ -3,9 +3,9 @@
 use std::io::Cursor;
 use std::time::{Duration, Instant};
 
-use wgrad::image::{self, Bitmap, EncodeOptions, Format, Header, Metadata};
-use wgrad::upscale::{Plan, Size, Upscaler};
-use wgrad::{Error, Result};
+use crate::image::{self, Bitmap, EncodeOptions, Format, Header, Metadata};
+use crate::upscale::{Plan, Size, Upscaler};
+use crate::{Error, Result};
 
 /// A piece that takes so long tells enough.
 const ENOUGH: Duration = Duration::from_millis(300);

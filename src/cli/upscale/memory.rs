@@ -2,9 +2,9 @@
 
 use std::sync::{Condvar, Mutex};
 
-use wgrad::image::{Bitmap, Depth, Format, Outline};
-use wgrad::upscale::Plan;
-use wgrad::{Error, Result, memory};
+use crate::image::{Bitmap, Depth, Format, Outline};
+use crate::upscale::Plan;
+use crate::{Error, Result, memory};
 
 /// The program itself, the networks' weights, threads, and what encoders keep of some rows. Measured on Linux with the
 /// built-in networks, rounded up.

@@ -10,9 +10,9 @@ mod work;
 
 use std::path::PathBuf;
 
-use wgrad::image::{Compression, DEFAULT_QUALITY, DecodeOptions, Format};
-use wgrad::upscale::{LARGEST, Size, UpscaleOptions, Upscaler};
-use wgrad::{Error, Result};
+use crate::image::{Compression, DEFAULT_QUALITY, DecodeOptions, Format};
+use crate::upscale::{LARGEST, Size, UpscaleOptions, Upscaler};
+use crate::{Error, Result};
 
 use self::compare::Comparison;
 use self::memory::Budget;
@@ -139,7 +139,7 @@ fn format(text: &str) -> std::result::Result<Format, String> {
 
 pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<Outcome> {
     let (name, checkpoints) = model::family(arguments.model.as_deref(), arguments.size())?;
-    let wgrad::network::Input::Picture { scale, .. } = checkpoints[0].network.input() else {
+    let crate::network::Input::Picture { scale, .. } = checkpoints[0].network.input() else {
         return Err(Error::input(format!("{name}: does not enlarge pictures; `wgrad predict` uses it")));
     };
     let mut plan = plan::plan(&arguments, &arguments.label(scale))?;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use wgrad::image::Format;
-use wgrad::{Error, Result, data};
+use crate::image::Format;
+use crate::{Error, Result, data};
 
 use super::Arguments;
 

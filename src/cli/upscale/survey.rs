@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use wgrad::image::{Bitmap, DecodeOptions, Outline};
-use wgrad::upscale::{Plan, Size, Upscaler};
-use wgrad::{Error, Result};
+use crate::image::{Bitmap, DecodeOptions, Outline};
+use crate::upscale::{Plan, Size, Upscaler};
+use crate::{Error, Result};
 
 use super::memory::{self, Budget, Share};
 use super::plan::{Job, Place};

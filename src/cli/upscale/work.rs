@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::image::{self, Bitmap, EncodeOptions, Header, Rows, SaveOptions};
+use crate::upscale::{Enlarged, Fallback, Upscaler};
+use crate::{Error, Result};
 use serde_json::json;
-use wgrad::image::{self, Bitmap, EncodeOptions, Header, Rows, SaveOptions};
-use wgrad::upscale::{Enlarged, Fallback, Upscaler};
-use wgrad::{Error, Result};
 
 use super::Arguments;
 use super::compare::{Comparison, Figure, Part, Watched};

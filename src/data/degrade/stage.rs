@@ -11,7 +11,7 @@ const NOISE_STREAM: u32 = 0x4e4f_4953;
 
 /// A stage with its strengths.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::data) enum Stage {
+pub(in crate::internal::data) enum Stage {
     /// A round Gaussian of standard deviation `sigma` pixels.
     Blur { sigma: f32 },
     /// A Gaussian whose longer axis (standard deviation `along`) is `angle`, within an eighth of a turn, off the vertical.
@@ -35,7 +35,7 @@ impl Stage {
     ///
     /// # Errors
     /// When a picture cannot be a JPEG: more than 65,535 pixels a side.
-    pub(in crate::data) fn apply(&self, picture: Picture) -> Result<Picture> {
+    pub(in crate::internal::data) fn apply(&self, picture: Picture) -> Result<Picture> {
         Ok(match *self {
             Stage::Blur { sigma } => {
                 let weights = gaussian(sigma);

@@ -7,30 +7,30 @@ use crate::graph::Plan;
 
 /// A tile for each step of a plan that has one, and how many come from measurements.
 #[derive(Clone, Debug)]
-pub(in crate::gpu) struct Shapes {
-    pub(in crate::gpu) tiles: Vec<Option<Tile>>,
-    pub(in crate::gpu) measured: usize,
+pub(in crate::internal::gpu) struct Shapes {
+    pub(in crate::internal::gpu) tiles: Vec<Option<Tile>>,
+    pub(in crate::internal::gpu) measured: usize,
 }
 
 impl Shapes {
     /// The same tile everywhere.
-    pub(in crate::gpu) fn all(plan: &Plan, tile: Tile) -> Shapes {
+    pub(in crate::internal::gpu) fn all(plan: &Plan, tile: Tile) -> Shapes {
         Shapes { tiles: vec![Some(tile); plan.steps.len()], measured: 0 }
     }
 
     /// What suits each step.
     #[cfg(test)]
-    pub(in crate::gpu) fn none(plan: &Plan) -> Shapes {
+    pub(in crate::internal::gpu) fn none(plan: &Plan) -> Shapes {
         Shapes { tiles: vec![None; plan.steps.len()], measured: 0 }
     }
 
     /// The tile of a step, if it is a contraction that has one: small products have kernels without.
-    pub(in crate::gpu) fn of(&self, step: usize) -> Option<Tile> {
+    pub(in crate::internal::gpu) fn of(&self, step: usize) -> Option<Tile> {
         self.tiles[step]
     }
 
     /// The tiles in words, if there are any.
-    pub(in crate::gpu) fn describe(&self) -> Option<String> {
+    pub(in crate::internal::gpu) fn describe(&self) -> Option<String> {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for tile in self.tiles.iter().flatten() {
             *counts.entry(tile.name()).or_default() += 1;

@@ -31,7 +31,7 @@ fn extents(plan: &Plan, step: &Step) -> Option<Extents> {
 }
 
 /// Whether a step is a product that [`lower`] should take unless a tile was asked for. Shapes alone decide.
-pub(in crate::gpu) fn is_small(plan: &Plan, step: &Step, class: Class) -> bool {
+pub(in crate::internal::gpu) fn is_small(plan: &Plan, step: &Step, class: Class) -> bool {
     let Some(Extents { m, n, k, .. }) = extents(plan, step) else { return false };
     let odd = [m, n, k].iter().any(|extent| !extent.is_multiple_of(4));
     let most = if odd && class == Class::Software { MOST_ODD } else { MOST };
@@ -39,7 +39,7 @@ pub(in crate::gpu) fn is_small(plan: &Plan, step: &Step, class: Class) -> bool {
 }
 
 /// Whether sums over the rows of `tensor` can be made beside this product.
-pub(in crate::gpu) fn sums_rows_of(step: &Step, tensor: TensorId) -> bool {
+pub(in crate::internal::gpu) fn sums_rows_of(step: &Step, tensor: TensorId) -> bool {
     matches!(step.op, Op::MatMul { tb: false, .. }) && step.inputs[1] == tensor
 }
 
@@ -47,7 +47,7 @@ pub(in crate::gpu) fn sums_rows_of(step: &Step, tensor: TensorId) -> bool {
 ///
 /// # Panics
 /// For any other operator.
-pub(in crate::gpu) fn lower(plan: &Plan, step: &Step, class: Class, sums: Option<TensorId>) -> Launch {
+pub(in crate::internal::gpu) fn lower(plan: &Plan, step: &Step, class: Class, sums: Option<TensorId>) -> Launch {
     let Extents { m, n, k, ta, tb } = extents(plan, step).expect("a product");
     let vb = !tb && n.is_multiple_of(4);
     let exit = Exit::finished(step, n);
@@ -75,7 +75,7 @@ pub(in crate::gpu) fn lower(plan: &Plan, step: &Step, class: Class, sums: Option
 
 /// The launch of a small linear layer's backward pass: `weights` is the step of `dW = X^T dY`, `inputs` that of
 /// `dX = dY W^T`; with `sums`, the sums over the rows of dY go there. None unless the steps are that, on the same dY.
-pub(in crate::gpu) fn lower_backward(
+pub(in crate::internal::gpu) fn lower_backward(
     plan: &Plan,
     [weights, inputs]: [&Step; 2],
     class: Class,

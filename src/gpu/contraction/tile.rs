@@ -5,7 +5,7 @@ use crate::graph::{Op, Plan, Step};
 
 /// What kind of adapter kernels are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::gpu) enum Class {
+pub(in crate::internal::gpu) enum Class {
     /// A driver that runs on the CPU, such as llvmpipe or WARP.
     Software,
     /// A GPU.
@@ -16,7 +16,7 @@ pub(in crate::gpu) enum Class {
 
 /// What multiplies `side x side` matrices, one per subgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::gpu) struct MatrixUnit {
+pub(in crate::internal::gpu) struct MatrixUnit {
     /// 8 or 16.
     pub side: u32,
     /// Invocations per subgroup.
@@ -25,7 +25,7 @@ pub(in crate::gpu) struct MatrixUnit {
 
 /// Shape of the part of a result that one workgroup makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::gpu) enum Tile {
+pub(in crate::internal::gpu) enum Tile {
     /// Register tiles without workgroup memory: each of 8 invocations makes `rows x columns`.
     Register {
         /// Rows (or pixels) per invocation, a multiple of 4.
@@ -96,7 +96,7 @@ impl Tile {
     }
 
     /// A stable name, for caches and records of runs.
-    pub(in crate::gpu) fn name(self) -> String {
+    pub(in crate::internal::gpu) fn name(self) -> String {
         match self {
             Tile::Register { rows, columns } => format!("register-{rows}x{columns}"),
             Tile::Shared { rows, columns, depth, each: [r, c] } => format!("shared-{rows}x{columns}x{depth}-{r}x{c}"),
@@ -119,7 +119,7 @@ impl Tile {
     }
 
     /// The tile of a name, if it is one of [`tiles`].
-    pub(in crate::gpu) fn named(name: &str) -> Option<Tile> {
+    pub(in crate::internal::gpu) fn named(name: &str) -> Option<Tile> {
         REGISTER.iter().chain(SHARED).chain(MATRIX).copied().find(|t| t.name() == name)
     }
 }
@@ -144,7 +144,7 @@ pub(super) const MATRIX: &[Tile] = &[
 ];
 
 /// The shapes to choose from for an operator, the likeliest first. Empty for operators that are no contraction.
-pub(in crate::gpu) fn tiles(op: Op, class: Class) -> &'static [Tile] {
+pub(in crate::internal::gpu) fn tiles(op: Op, class: Class) -> &'static [Tile] {
     match class {
         _ if !op.is_contraction() => &[],
         Class::Software => REGISTER,
@@ -155,7 +155,7 @@ pub(in crate::gpu) fn tiles(op: Op, class: Class) -> &'static [Tile] {
 
 /// The class of kernels for a step on a device of `class`: on matrix units few terms gain nothing, and the pixels of a
 /// network's input would lose digits.
-pub(in crate::gpu) fn suited(plan: &Plan, step: &Step, class: Class) -> Class {
+pub(in crate::internal::gpu) fn suited(plan: &Plan, step: &Step, class: Class) -> Class {
     let Some(made) = step.output.map(|output| plan.shape(output)) else { return class };
     match class {
         Class::Matrix(_) if made.columns() < 8 || plan.step_macs(step) < 32 * made.len() as u64 => Class::Hardware,
@@ -164,7 +164,7 @@ pub(in crate::gpu) fn suited(plan: &Plan, step: &Step, class: Class) -> Class {
 }
 
 /// The shape that is taken without a tuner. It depends on channels and columns, never on the size of a picture.
-pub(in crate::gpu) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
+pub(in crate::internal::gpu) fn default(plan: &Plan, step: &Step, class: Class) -> Tile {
     let made = plan.shape(step.output.expect("a contraction has an output"));
     let columns = made.columns();
     // Large products want large tiles, which read less of the operands twice; they compile twice as long.

@@ -5,7 +5,7 @@ use crate::graph::Loss;
 
 impl Lowering<'_> {
     pub(super) fn loss(&self, loss: Loss) -> Vec<Launch> {
-        let items = self.items(loss);
+        let items = loss.items(self.shape(0));
         let parts = items.div_ceil(4096).clamp(1, 256);
         let entry = if parts == 1 { "loss_all" } else { "loss_part" };
         let block = items.div_ceil(parts);
@@ -34,21 +34,7 @@ impl Lowering<'_> {
     }
 
     pub(super) fn loss_grad(&self, loss: Loss) -> Vec<Launch> {
-        vec![self.loss_launch("loss_grad", loss).tensor("dx", self.output()).over(self.items(loss), 64)]
-    }
-
-    /// Elements, or rows for cross-entropy.
-    fn items(&self, loss: Loss) -> usize {
-        match loss {
-            Loss::CrossEntropy(_) => self.shape(0).rows(),
-            Loss::Mse
-            | Loss::Mae
-            | Loss::Huber(_)
-            | Loss::Charbonnier(_)
-            | Loss::Bce
-            | Loss::BceWithLogits
-            | Loss::Mean => self.shape(0).len(),
-        }
+        vec![self.loss_launch("loss_grad", loss).tensor("dx", self.output()).over(loss.items(self.shape(0)), 64)]
     }
 
     fn loss_launch(&self, entry: &'static str, loss: Loss) -> Launch {
@@ -56,7 +42,7 @@ impl Lowering<'_> {
         let launch = Launch::new("loss", entry)
             .constant("KIND", kind)
             .tensor("x", self.input(0))
-            .size("count", self.items(loss))
+            .size("count", loss.items(self.shape(0)))
             .size("classes", self.shape(0).columns())
             .float("value", value);
         self.step.inputs.get(1).into_iter().fold(launch, |launch, &t| launch.tensor("t", t))

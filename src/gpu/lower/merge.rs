@@ -12,7 +12,7 @@ use crate::gpu::launch::Operand;
 use crate::graph::{Op, Plan, Step, TensorId};
 
 /// Steps of a plan with the dispatches that run them, in order.
-pub(in crate::gpu) struct Lowered {
+pub(in crate::internal::gpu) struct Lowered {
     /// One step, or a few that are done together.
     pub steps: Range<usize>,
     /// Their dispatches.
@@ -20,7 +20,7 @@ pub(in crate::gpu) struct Lowered {
 }
 
 /// All steps of a plan, with the tiles that `shapes` says; other arguments as for [`lower`].
-pub(in crate::gpu) fn all(plan: &Plan, class: Class, shapes: &Shapes, most: usize) -> Vec<Lowered> {
+pub(in crate::internal::gpu) fn all(plan: &Plan, class: Class, shapes: &Shapes, most: usize) -> Vec<Lowered> {
     let (mut done, mut all) = (0, Vec::new());
     while let Some(step) = plan.steps.get(done) {
         let tiled = |count: usize| (done..done + count).any(|at| shapes.of(at).is_some());

@@ -94,7 +94,7 @@ fn table(draws: &mut Draws) -> [usize; 2] {
 }
 
 /// A product and a convolution with something behind them, large enough for several workgroups each way.
-pub(in crate::verify) fn known_products(draws: &mut Draws) -> Vec<Case> {
+pub(in crate::internal::verify) fn known_products(draws: &mut Draws) -> Vec<Case> {
     let behind = epilogue::Behind {
         bias: true,
         activation: Some(Activation::Relu),

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
-use wgrad::image::resize::{Kernel, resize};
-use wgrad::image::{Picture, Plane};
+use wgrad::internal::image::resize::{Kernel, resize};
+use wgrad::internal::image::{Picture, Plane};
 
 fn picture(folder: &Path, name: &str, width: u32, height: u32) {
     // Noise is what PNG makes nothing of.

@@ -3,7 +3,7 @@
 
 use crate::support::cli::wgrad;
 use std::path::Path;
-use wgrad::train::Recipe;
+use wgrad::internal::train::Recipe;
 
 fn explanation() -> String {
     wgrad(Path::new("."), ["train", "--explain"]).expect(0).stdout

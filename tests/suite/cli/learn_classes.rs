@@ -81,8 +81,9 @@ fn kinds_of_pictures_are_learned_from_folders_and_told_apart() {
     run(at, &format!("{} -q -o parts --set data.flip=true --set schedule.kind=constant", calm.replace("=30", "=13")))
         .expect(1);
     run(at, "train -q -o parts --resume --set steps=30").expect(1);
-    let weights =
-        |out: &str| wgrad::checkpoint::Checkpoint::open(&at.join(out).join("checkpoint.safetensors")).unwrap().weights;
+    let weights = |out: &str| {
+        wgrad::internal::checkpoint::Checkpoint::open(&at.join(out).join("checkpoint.safetensors")).unwrap().weights
+    };
     assert!(weights("whole") == weights("parts"));
 }
 

@@ -249,8 +249,9 @@ fn rows_beyond_the_budget_take_turns_and_go_on_bit_for_bit() {
     train("whole", "--set steps=240").expect(0).mentions(&["in 2 shards"]);
     train("parts", "--set steps=21").expect(0);
     run(at, "train -o parts --resume -q --set steps=240").expect(0);
-    let weights =
-        |out: &str| wgrad::checkpoint::Checkpoint::open(&at.join(out).join("checkpoint.safetensors")).unwrap().weights;
+    let weights = |out: &str| {
+        wgrad::internal::checkpoint::Checkpoint::open(&at.join(out).join("checkpoint.safetensors")).unwrap().weights
+    };
     assert!(weights("whole") == weights("parts"));
     let scores = json(run(at, "eval whole/best.safetensors --data wide.csv --json -q").expect(0));
     assert!(scores["R2"].as_f64().unwrap() > 0.9, "{scores}");

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::tempdir;
-use wgrad::image::{ColourChunk, Density, Depth, Format, Length, Metadata, Picture, Plane};
+use wgrad::internal::image::{ColourChunk, Density, Depth, Format, Length, Metadata, Picture, Plane};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures.md");

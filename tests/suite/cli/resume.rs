@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::support::cli::{Run, wgrad};
 use tempfile::tempdir;
-use wgrad::checkpoint::{Checkpoint, FloatFormat, TrainingState};
-use wgrad::data::procedural;
-use wgrad::image::SaveOptions;
+use wgrad::internal::checkpoint::{Checkpoint, FloatFormat, TrainingState};
+use wgrad::internal::data::procedural;
+use wgrad::internal::image::SaveOptions;
 
 /// A table of the fixtures, in a folder of its own.
 fn table(folder: &Path, name: &str) {

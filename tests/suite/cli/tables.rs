@@ -5,8 +5,8 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
-use wgrad::data::{Samples, lessons, procedural};
-use wgrad::image::protocol::{Baseline, bicubic};
+use wgrad::internal::data::{Samples, lessons, procedural};
+use wgrad::internal::image::protocol::{Baseline, bicubic};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))

@@ -2,7 +2,7 @@
 
 use crate::support::cli::{tree, wgrad, wgrad_remembering};
 use crate::support::skip;
-use wgrad::gpu::adapters;
+use wgrad::internal::gpu::adapters;
 
 #[test]
 fn what_makes_no_sense_is_refused() {

@@ -6,7 +6,7 @@ use crate::support::cli::wgrad;
 fn the_cpu_passes_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let run = wgrad(folder.path(), ["verify"]).expect(0);
-    let total = format!("in {} rows, 0 of them wrong", wgrad::verify::operators().len());
+    let total = format!("in {} rows, 0 of them wrong", wgrad::internal::verify::operators().len());
     for word in ["operator", "worst error", "conv2d weight gradient", "sample patches", &total] {
         assert!(run.stdout.contains(word), "{}", run.stdout);
     }

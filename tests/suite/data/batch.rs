@@ -2,18 +2,19 @@
 
 use crate::support::property;
 use proptest::prelude::*;
-use wgrad::data::batch::{self, PATCH_STREAM};
-use wgrad::data::{PictureEntry, Pictures};
+use wgrad::internal::data::batch;
+use wgrad::internal::data::batch::PATCH_STREAM;
+use wgrad::internal::data::{PictureEntry, Pictures};
 
 #[test]
 fn hashes_give_known_answers() {
     // From a separate implementation with Python's integers.
-    assert_eq!(wgrad::random::pcg4d([0; 4]), [0x0f02_f829, 0x2d56_8769, 0x32b0_c43b, 0xd325_48ea]);
-    assert_eq!(wgrad::random::pcg4d([1, 2, 3, 4]), [0x3622_cd16, 0xf114_71d8, 0xe110_9b3f, 0x02b9_4c2f]);
-    assert_eq!(wgrad::random::pcg4d([u32::MAX; 4]), [0x974e_d892, 0xc015_dc67, 0x9f95_5760, 0xa1bb_a208]);
-    let patch = wgrad::random::pcg4d([0xdead_beef, 7, 42, PATCH_STREAM]);
+    assert_eq!(wgrad::internal::random::pcg4d([0; 4]), [0x0f02_f829, 0x2d56_8769, 0x32b0_c43b, 0xd325_48ea]);
+    assert_eq!(wgrad::internal::random::pcg4d([1, 2, 3, 4]), [0x3622_cd16, 0xf114_71d8, 0xe110_9b3f, 0x02b9_4c2f]);
+    assert_eq!(wgrad::internal::random::pcg4d([u32::MAX; 4]), [0x974e_d892, 0xc015_dc67, 0x9f95_5760, 0xa1bb_a208]);
+    let patch = wgrad::internal::random::pcg4d([0xdead_beef, 7, 42, PATCH_STREAM]);
     assert_eq!(patch, [0x9411_d606, 0x3758_f39d, 0xb824_a05b, 0xf873_75ef]);
-    assert_eq!([0, 1, u32::MAX].map(wgrad::random::pcg), [0x07bb_2fe2, 0xa8be_ea3c, 0xe62a_4902]);
+    assert_eq!([0, 1, u32::MAX].map(wgrad::internal::random::pcg), [0x07bb_2fe2, 0xa8be_ea3c, 0xe62a_4902]);
 }
 
 fn assert_bijection(seed: u32, count: u32, epoch: u32) {
@@ -156,7 +157,8 @@ fn low_and_high_patches_stay_aligned_under_every_transform() {
     // The low picture holds the mean of each 2x2 block of the high one.
     let (scale, side, channels) = (2usize, 3usize, 3usize);
     let (width, height) = (7usize, 5usize);
-    let high: Vec<u8> = (0..width * height * 4 * channels).map(|at| wgrad::random::pcg(at as u32) as u8).collect();
+    let high: Vec<u8> =
+        (0..width * height * 4 * channels).map(|at| wgrad::internal::random::pcg(at as u32) as u8).collect();
     let mean = |x: usize, y: usize, c: usize| {
         let at = |dx, dy| u32::from(high[((y * 2 + dy) * width * 2 + x * 2 + dx) * channels + c]);
         ((at(0, 0) + at(1, 0) + at(0, 1) + at(1, 1)) / 4) as u8

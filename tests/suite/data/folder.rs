@@ -1,8 +1,8 @@
 //! Folders of pictures: pairs, rescaled copies, duplicates, leakage, shards.
 
 use std::path::{Path, PathBuf};
-use wgrad::data::{Degradation, Folder, FolderOptions, PairOptions, Raster, batch, pair, procedural};
-use wgrad::image::{Picture, Plane, SaveOptions, colour, protocol, resize};
+use wgrad::internal::data::{Degradation, Folder, FolderOptions, PairOptions, Raster, batch, pair, procedural};
+use wgrad::internal::image::{Picture, Plane, SaveOptions, colour, protocol, resize};
 
 fn save(raster: &Raster, path: PathBuf) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -171,10 +171,10 @@ fn degradations_are_drawn_anew_each_pass_and_repeatably() {
 fn every_degraded_picture_lies_over_its_truth() {
     // Whatever is drawn, a slow change of brightness stays where it was, up to noise, JPEG and half a pixel of `nearest`.
     let truth = Picture::new(vec![Plane::from_fn(96, 80, |x, y| 40.0 + x as f32 + y as f32); 3]);
-    let clean = wgrad::data::low(&truth, 2, None, [0; 3]).unwrap();
+    let clean = wgrad::internal::data::low(&truth, 2, None, [0; 3]).unwrap();
     let degradation = Degradation { clean: 0.0, twice: 0.5, ..Degradation::default() };
     for picture in 0..200 {
-        let low = wgrad::data::low(&truth, 2, Some(&degradation), [5, 0, picture]).unwrap();
+        let low = wgrad::internal::data::low(&truth, 2, Some(&degradation), [5, 0, picture]).unwrap();
         assert_eq!((low.width(), low.height()), (48, 40));
         for (a, b) in low.planes.iter().zip(&clean.planes) {
             assert!(a.data.iter().all(|v| v.fract() == 0.0 && (0.0..=255.0).contains(v)));

@@ -4,8 +4,9 @@ use crate::support::property;
 use proptest::prelude::*;
 use std::io::Write;
 use std::path::Path;
-use wgrad::data::idx::{self, Split};
-use wgrad::data::{Rows, Samples};
+use wgrad::internal::data::idx;
+use wgrad::internal::data::idx::Split;
+use wgrad::internal::data::{Rows, Samples};
 
 fn file(shape: &[u32], data: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, shape.len() as u8];

@@ -1,6 +1,6 @@
 //! Drawn pictures and points: the same from the same seed, and with the statistics they are drawn for.
 
-use wgrad::data::{PairOptions, Rows, Samples, lessons, procedural};
+use wgrad::internal::data::{PairOptions, Rows, Samples, lessons, procedural};
 
 #[test]
 fn the_same_seed_draws_the_same_picture() {

@@ -1,6 +1,6 @@
 //! Rows: what is done with them, wherever they come from.
 
-use wgrad::data::{Rows, Samples, lessons};
+use wgrad::internal::data::{Rows, Samples, lessons};
 
 #[test]
 fn a_selection_keeps_rows_whole() {

@@ -3,9 +3,9 @@
 use crate::support::property;
 use proptest::prelude::*;
 use wgrad::Result;
-use wgrad::data::table::columns::{Empty, Rules};
-use wgrad::data::table::{Decimal, Format, Table, classes, columns};
-use wgrad::interface::Encoding;
+use wgrad::internal::data::table::columns::{Empty, Rules};
+use wgrad::internal::data::table::{Decimal, Format, Table, classes, columns};
+use wgrad::internal::interface::Encoding;
 
 fn read(text: &str) -> Result<Table> {
     Table::parse(text.as_bytes(), "some.csv", &Format::default(), &[])

@@ -4,13 +4,13 @@ use crate::support::gpu;
 use std::sync::Arc;
 
 use wgrad::Error;
-use wgrad::cpu::Cpu;
-use wgrad::data::PictureEntry;
-use wgrad::executor::{Executor, PlanId};
 use wgrad::graph::{
     Arena, DatasetBuffer, Graph, Init, Loss, Op, Options, Plan, StepParams, TensorId, Update, WeightLayout,
     differentiate, optimize,
 };
+use wgrad::internal::cpu::Cpu;
+use wgrad::internal::data::PictureEntry;
+use wgrad::internal::executor::{Executor, PlanId};
 
 /// The processor in both precisions, and the GPU that tests run on.
 fn executors() -> Vec<Box<dyn Executor>> {

@@ -3,11 +3,11 @@
 use crate::support::gpu;
 use std::sync::Arc;
 
-use wgrad::bench::workloads;
-use wgrad::cpu::Cpu;
-use wgrad::executor::Executor;
-use wgrad::gpu::{Gpu, GpuOptions};
 use wgrad::graph::{Options, Plan};
+use wgrad::internal::bench::workloads;
+use wgrad::internal::cpu::Cpu;
+use wgrad::internal::executor::Executor;
+use wgrad::internal::gpu::{Gpu, GpuOptions};
 
 /// Rings, clocks and kernels' parameters, whatever the plan.
 const FIXED: u64 = 256 << 10;

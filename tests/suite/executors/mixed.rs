@@ -1,11 +1,12 @@
 //! Mixed precision: f16 operands on matrix units, f32 sums, weights and updates. Adapters without such a unit say so.
 
 use crate::support::{gpu, skip};
-use wgrad::device::{Device, Kernels, Tiles};
-use wgrad::executor::Precision;
-use wgrad::gpu::{GpuOptions, mixed, tile_names};
-use wgrad::train::{CancelToken, DataSpec, Recipe, Silent};
-use wgrad::verify::{self, Effort};
+use wgrad::internal::device::{Device, Kernels, Tiles};
+use wgrad::internal::executor::Precision;
+use wgrad::internal::gpu::{GpuOptions, mixed, tile_names};
+use wgrad::internal::train::{CancelToken, DataSpec, Recipe, Silent};
+use wgrad::internal::verify;
+use wgrad::internal::verify::Effort;
 
 /// The adapter, where it has a matrix unit.
 fn able() -> Option<usize> {
@@ -36,7 +37,7 @@ fn contractions_keep_to_the_bound_of_f16() {
 #[test]
 fn training_in_mixed_precision_learns_as_in_f32() {
     let Some(index) = able() else { return };
-    let adapter = wgrad::gpu::adapters().swap_remove(index);
+    let adapter = wgrad::internal::gpu::adapters().swap_remove(index);
     let mut losses = Vec::new();
     for precision in [Precision::F32, Precision::Mixed] {
         let folder = tempfile::tempdir().unwrap();
@@ -45,7 +46,7 @@ fn training_in_mixed_precision_learns_as_in_f32() {
         recipe.validate.every = 60;
         let device = Device::Gpu(adapter.clone(), Kernels { tiles: Tiles::Default, precision, ..Kernels::default() });
         let stop = CancelToken::default();
-        let summary = wgrad::train::run(&recipe, &device, folder.path(), false, &stop, &mut Silent).unwrap();
+        let summary = wgrad::internal::train::run(&recipe, &device, folder.path(), false, &stop, &mut Silent).unwrap();
         let last = summary.last.unwrap();
         losses.push(last.scores[0].1);
     }
@@ -58,7 +59,7 @@ fn a_device_without_a_matrix_unit_is_refused_with_the_reason() {
     assert!(error.contains("f32 only"), "{error}");
     let Some(gpu) = gpu::open() else { return };
     let index = gpu.info().index;
-    let adapter = wgrad::gpu::adapters().swap_remove(index);
+    let adapter = wgrad::internal::gpu::adapters().swap_remove(index);
     match (mixed(index), Device::from(adapter).with_precision(Precision::Mixed)) {
         (Ok(()), Ok(device)) => {
             assert_eq!(device.precision(), Precision::Mixed);

@@ -3,14 +3,14 @@
 use crate::support::gpu;
 use std::path::Path;
 
-use wgrad::checkpoint::Checkpoint;
-use wgrad::device::{Device, Tiles};
-use wgrad::gpu::adapters;
-use wgrad::image::{Picture, Plane};
-use wgrad::interface::Interface;
-use wgrad::network::{Network, Skip, State, Weights, initial};
-use wgrad::train::{CancelToken, DataSpec, Recipe, Silent, ValidateSpec, layout, run};
-use wgrad::upscale::{UpscaleOptions, Upscaler};
+use wgrad::internal::checkpoint::Checkpoint;
+use wgrad::internal::device::{Device, Tiles};
+use wgrad::internal::gpu::adapters;
+use wgrad::internal::image::{Picture, Plane};
+use wgrad::internal::interface::Interface;
+use wgrad::internal::network::{Network, Skip, State, Weights, initial};
+use wgrad::internal::train::{CancelToken, DataSpec, Recipe, Silent, ValidateSpec, layout, run};
+use wgrad::internal::upscale::{UpscaleOptions, Upscaler};
 
 /// The CPU, and the GPU that tests run on.
 fn devices() -> Vec<Device> {
@@ -56,14 +56,14 @@ fn two_runs_and_a_resumed_one_end_in_the_same_bytes() {
         struct After(u64, CancelToken);
         let stop = After(4, CancelToken::new());
         struct Listener<'a>(&'a After);
-        impl wgrad::train::Report for Listener<'_> {
+        impl wgrad::internal::train::Report for Listener<'_> {
             fn note(&mut self, _: &str) {}
-            fn progress(&mut self, progress: &wgrad::train::Progress) {
+            fn progress(&mut self, progress: &wgrad::internal::train::Progress) {
                 if progress.step >= self.0.0 {
                     self.0.1.request();
                 }
             }
-            fn validated(&mut self, _: &wgrad::train::Validation) {}
+            fn validated(&mut self, _: &wgrad::internal::train::Validation) {}
         }
         let summary = run(&recipe(8), &device, &at("c"), false, &stop.1, &mut Listener(&stop)).unwrap();
         assert!(summary.stopped && summary.step < 8, "{summary:?}");
@@ -96,7 +96,7 @@ fn networks() -> Vec<Network> {
 }
 
 fn checkpoint(network: &Network) -> Checkpoint {
-    let (graph, layout) = layout(network, wgrad::network::Mode::Infer).unwrap();
+    let (graph, layout) = layout(network, wgrad::internal::network::Mode::Infer).unwrap();
     let mut state: State = initial(&graph, &layout, 3);
     // Layers that start at zero would hide what is before them.
     for (i, value) in state.parameters.iter_mut().enumerate().filter(|(_, v)| **v == 0.0) {

@@ -8,17 +8,17 @@ use crate::support::tolerance::{Family, Precision, Tolerance};
 use crate::support::{evaluate, gpu, load, property};
 use proptest::prelude::*;
 use wgrad::Error;
-use wgrad::bench::{Effort, Workload, measure};
-use wgrad::checkpoint::{Checkpoint, FloatFormat};
-use wgrad::cpu::Cpu;
-use wgrad::executor::Executor;
-use wgrad::gpu::{Gpu, GpuOptions};
 use wgrad::graph::{Axis, Graph, Interpolation, Loss, Op, Options, Plan, StepParams, TensorId};
-use wgrad::image::{Format, Picture, Plane};
-use wgrad::interface::Interface;
-use wgrad::network::{Network, Skip, Weights, initial};
-use wgrad::train::{Recipe, layout};
-use wgrad::watch::Watch;
+use wgrad::internal::bench::{Effort, Workload, measure};
+use wgrad::internal::checkpoint::{Checkpoint, FloatFormat};
+use wgrad::internal::cpu::Cpu;
+use wgrad::internal::executor::Executor;
+use wgrad::internal::gpu::{Gpu, GpuOptions};
+use wgrad::internal::image::{Format, Picture, Plane};
+use wgrad::internal::interface::Interface;
+use wgrad::internal::network::{Network, Skip, Weights, initial};
+use wgrad::internal::train::{Recipe, layout};
+use wgrad::internal::watch::Watch;
 
 /// `y = 2 x` and its loss, in a layer with a name.
 fn doubling(n: usize) -> (Graph, TensorId, TensorId) {
@@ -108,7 +108,7 @@ fn dispatches_past_the_limit_of_one_dimension_are_folded() {
     ];
     for (op, shapes) in ops {
         let mut g = Graph::new();
-        let mut noise = wgrad::random::Draws::new(3);
+        let mut noise = wgrad::internal::random::Draws::new(3);
         let inputs: Vec<(TensorId, Vec<f32>)> =
             shapes.iter().map(|s| (g.input("x", s).unwrap(), noise.values(s.iter().product()))).collect();
         let operands: Vec<TensorId> = inputs.iter().map(|i| i.0).collect();
@@ -128,10 +128,10 @@ fn the_smallest_usual_limits_suffice() {
     let needed = wgpu::Limits { max_storage_buffers_per_shader_stage: 8, ..limits };
     let index = open.info().index;
     let options = GpuOptions { limits: Some(needed), ..GpuOptions::default() };
-    let make = wgrad::verify::on_gpu(index, options);
+    let make = wgrad::internal::verify::on_gpu(index, options);
     let only = ["add", "loss", "softmax", "update"].map(String::from).to_vec();
-    let effort = wgrad::verify::Effort { only, ..Default::default() };
-    let rows = wgrad::verify::run(&make, &[], &effort, &mut |_| {}).unwrap();
+    let effort = wgrad::internal::verify::Effort { only, ..Default::default() };
+    let rows = wgrad::internal::verify::run(&make, &[], &effort, &mut |_| {}).unwrap();
     let wrong: Vec<_> = rows.iter().filter(|row| !row.passed()).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
@@ -171,7 +171,7 @@ fn what_does_not_fit_is_refused_before_anything_is_made() {
 fn checkpoint() -> Vec<u8> {
     let network =
         Network::Compact { scale: 2, channels: 1, features: 4, convolutions: 3, expand: 0, skip: Skip::Bilinear };
-    let (graph, layout) = layout(&network, wgrad::network::Mode::Infer).unwrap();
+    let (graph, layout) = layout(&network, wgrad::internal::network::Mode::Infer).unwrap();
     let weights = Weights::from_state(&graph, &layout, &initial(&graph, &layout, 1));
     let interface = Interface::of(&network).unwrap();
     Checkpoint::new(network, weights, interface).encode(FloatFormat::F32).unwrap()

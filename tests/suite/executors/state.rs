@@ -2,15 +2,15 @@
 
 use crate::support::tolerance::{Family, Precision, Tolerance};
 use crate::support::{gpu, load};
-use wgrad::cpu::Cpu;
-use wgrad::data::PictureEntry;
-use wgrad::executor::Executor;
-use wgrad::gpu::{Gpu, GpuOptions};
 use wgrad::graph::{
     Arena, DatasetBuffer, Graph, Init, Loss, Op, Options, StepParams, TensorId, Update, WeightLayout, Window,
     differentiate, optimize,
 };
-use wgrad::random::Draws;
+use wgrad::internal::cpu::Cpu;
+use wgrad::internal::data::PictureEntry;
+use wgrad::internal::executor::Executor;
+use wgrad::internal::gpu::{Gpu, GpuOptions};
+use wgrad::internal::random::Draws;
 
 const ADAM: Update = Update::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01, decoupled: false };
 

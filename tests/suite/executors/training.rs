@@ -3,11 +3,11 @@
 use crate::support::gpu;
 use std::sync::Arc;
 
-use wgrad::executor::{Executor, PlanId};
 use wgrad::graph::{
     Activation, Arena, DatasetBuffer, Graph, Init, Loss, Op, Options, Plan, Step, StepParams, TensorId, Update,
     WeightLayout, differentiate, optimize,
 };
+use wgrad::internal::executor::{Executor, PlanId};
 
 const ROWS: usize = 512;
 const BATCH: usize = 64;
@@ -40,7 +40,7 @@ fn classifier() -> (Arc<Plan>, TensorId) {
 
 /// Numbers that look random.
 fn noise(n: usize, seed: u64) -> Vec<f32> {
-    wgrad::random::Draws::new(seed).values(n)
+    wgrad::internal::random::Draws::new(seed).values(n)
 }
 
 fn clocks(range: std::ops::Range<u32>) -> Vec<StepParams> {
@@ -53,7 +53,7 @@ fn clocks(range: std::ops::Range<u32>) -> Vec<StepParams> {
     range.map(clock).collect()
 }
 
-fn prepare(gpu: &mut wgrad::gpu::Gpu, plan: &Arc<Plan>) -> PlanId {
+fn prepare(gpu: &mut wgrad::internal::gpu::Gpu, plan: &Arc<Plan>) -> PlanId {
     let id = gpu.load(plan.clone()).unwrap();
     let features = noise(2 * ROWS, 3);
     let class = |p: &[f32]| f32::from(p[0] * p[0] + p[1] * p[1] > 0.5) + f32::from(p[0] > 0.6);

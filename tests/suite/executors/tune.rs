@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wgrad::executor::Executor;
-use wgrad::executor::Precision;
-use wgrad::gpu::{AdapterKind, Gpu, GpuOptions, Tuning, tile_names};
 use wgrad::graph::{
     Arena, Graph, Init, Loss, Op, Options, Plan, StepParams, TensorId, Update, WeightLayout, Window, differentiate,
     optimize,
 };
-use wgrad::tuned::{Choice, Identity, Memory};
+use wgrad::internal::executor::Executor;
+use wgrad::internal::executor::Precision;
+use wgrad::internal::gpu::{AdapterKind, Gpu, GpuOptions, Tuning, tile_names};
+use wgrad::internal::tuned::{Choice, Identity, Memory};
 
 const PLENTY: Option<Duration> = Some(Duration::from_secs(300));
 const NOTHING: Option<Duration> = Some(Duration::ZERO);

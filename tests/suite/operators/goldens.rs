@@ -9,9 +9,9 @@ use crate::support::tolerance::Precision;
 use crate::support::training::{check_optimizer, check_training};
 use crate::support::{Subject, operators, subjects};
 use wgrad::Result;
-use wgrad::cpu::Cpu;
-use wgrad::executor::{Executor, PlanId};
 use wgrad::graph::{Arena, DatasetBuffer, Options, Plan, StepParams, TensorId};
+use wgrad::internal::cpu::Cpu;
+use wgrad::internal::executor::{Executor, PlanId};
 
 /// Runs every case of a file on every subject and reports all failures together.
 fn all(stem: &str, check: impl Fn(&Case, &Subject) -> std::result::Result<(), String>) {

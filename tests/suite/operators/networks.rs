@@ -7,12 +7,12 @@ use crate::support::gradients::Draw;
 use crate::support::tolerance::{Family, Precision, Tolerance};
 use crate::support::{clock, gpu, property};
 use proptest::prelude::*;
-use wgrad::cpu::Cpu;
-use wgrad::executor::Executor;
 use wgrad::graph::{
     Activation, Arena, Axis, Graph, Init, Interpolation, Loss, Op, Options, Plan, TensorId, Update, WeightLayout,
     Window, differentiate, optimize,
 };
+use wgrad::internal::cpu::Cpu;
+use wgrad::internal::executor::Executor;
 
 const ACTIVATIONS: [Activation; 6] = [
     Activation::Relu,

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::support::{clock, subjects};
-use wgrad::executor::Executor;
 use wgrad::graph::{
     Arena, Graph, Init, Loss, Objective, Op, Options, Plan, StepParams, TensorId, WeightLayout, accumulate,
     differentiate,
 };
+use wgrad::internal::executor::Executor;
 
 /// A product, and what is made of it: two losses and a tensor that is none.
 fn terms(g: &mut Graph) -> [TensorId; 3] {

@@ -2,10 +2,11 @@
 //! must find faults that are planted in kernels.
 
 use crate::support::gpu;
-use wgrad::device::Device;
-use wgrad::executor::Precision;
-use wgrad::gpu::{FaultInjection, GpuOptions, tile_names};
-use wgrad::verify::{self, Effort, Row};
+use wgrad::internal::device::Device;
+use wgrad::internal::executor::Precision;
+use wgrad::internal::gpu::{FaultInjection, GpuOptions, tile_names};
+use wgrad::internal::verify;
+use wgrad::internal::verify::{Effort, Row};
 
 fn assert_passed(rows: &[Row]) {
     let wrong: Vec<String> = rows.iter().filter(|row| !row.passed()).map(|row| format!("{row:?}")).collect();

@@ -3,7 +3,7 @@
 use image::codecs::{gif, png};
 use image::{ExtendedColorType, Frame, ImageEncoder, RgbaImage};
 use std::path::Path;
-use wgrad::image::{DecodeOptions, Depth, Format, Metadata, Picture, Plane, SaveOptions};
+use wgrad::internal::image::{DecodeOptions, Depth, Format, Metadata, Picture, Plane, SaveOptions};
 
 const ALL: [Format; 5] = [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff, Format::Bmp];
 

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use wgrad::image::{DecodeOptions, Depth, Picture};
+use wgrad::internal::image::{DecodeOptions, Depth, Picture};
 
 const KINDS: &str = "tests/fixtures/kinds";
 const CASES: &str = "tests/fixtures/pictures";

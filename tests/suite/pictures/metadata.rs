@@ -4,7 +4,7 @@
 
 use std::io::Cursor;
 use std::path::Path;
-use wgrad::image::{
+use wgrad::internal::image::{
     Bitmap, ColourChunk, DecodeOptions, Density, EncodeOptions, Format, Header, Length, Picture, Plane, Rows, encode,
 };
 

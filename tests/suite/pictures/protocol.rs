@@ -3,9 +3,9 @@
 //! The expected numbers were printed by a numpy program that follows MATLAB's `imresize`, `rgb2ycbcr` and Wang's
 //! `ssim_index.m` (dense resize matrices, float64), on the picture that `pattern` draws here.
 
-use wgrad::image::protocol::{Baseline, bicubic, compare, low_resolution};
-use wgrad::image::resize::{Rounding, imresize, modcrop_picture, upscale};
-use wgrad::image::{Picture, Plane};
+use wgrad::internal::image::protocol::{Baseline, bicubic, compare, low_resolution};
+use wgrad::internal::image::resize::{Rounding, imresize, modcrop_picture, upscale};
+use wgrad::internal::image::{Picture, Plane};
 
 /// Gradients, stripes and sharp-edged blocks, from integers only.
 fn pattern(width: usize, height: usize, channels: usize) -> Picture {

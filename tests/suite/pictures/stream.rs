@@ -4,20 +4,22 @@ use crate::support::gpu;
 use std::io::Cursor;
 use std::path::Path;
 
-use wgrad::checkpoint::Checkpoint;
-use wgrad::device::{Device, Tiles};
 use wgrad::graph::{Options, Plan};
-use wgrad::image::{Bitmap, DecodeOptions, Depth, EncodeOptions, Format, Header, Metadata, Picture, Plane, encode};
-use wgrad::interface::Interface;
-use wgrad::models;
-use wgrad::network::{Mode, Network, Skip, State, Weights, initial};
-use wgrad::upscale::{Size, UpscaleOptions, Upscaler};
+use wgrad::internal::checkpoint::Checkpoint;
+use wgrad::internal::device::{Device, Tiles};
+use wgrad::internal::image::{
+    Bitmap, DecodeOptions, Depth, EncodeOptions, Format, Header, Metadata, Picture, Plane, encode,
+};
+use wgrad::internal::interface::Interface;
+use wgrad::internal::models;
+use wgrad::internal::network::{Mode, Network, Skip, State, Weights, initial};
+use wgrad::internal::upscale::{Size, UpscaleOptions, Upscaler};
 
 /// The CPU, and the GPU that tests run on.
 fn devices() -> Vec<Device> {
     let opened = gpu::open().map(|gpu| gpu.info().index);
     let gpu = opened
-        .and_then(|index| wgrad::gpu::adapters().into_iter().find(|a| a.index == index))
+        .and_then(|index| wgrad::internal::gpu::adapters().into_iter().find(|a| a.index == index))
         .map(|adapter| Device::from(adapter).with_tiles(Tiles::Default));
     [Some(Device::Cpu), gpu].into_iter().flatten().collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::support::property;
 use proptest::prelude::*;
-use wgrad::image::tiles::{Grid, Rect, Tile};
+use wgrad::internal::image::tiles::{Grid, Rect, Tile};
 
 #[test]
 fn a_small_picture_is_one_tile() {

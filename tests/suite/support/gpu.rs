@@ -2,7 +2,7 @@
 
 use super::skip;
 
-use wgrad::gpu::{Gpu, GpuOptions, adapters};
+use wgrad::internal::gpu::{Gpu, GpuOptions, adapters};
 
 /// The adapter that tests run on: number `WGRAD_TEST_ADAPTER`, or the first. Without one the test is skipped, which is
 /// said plainly, unless `WGRAD_REQUIRE_GPU=1` makes it a failure.

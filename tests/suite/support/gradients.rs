@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use wgrad::cpu::Cpu;
-use wgrad::executor::Executor;
 use wgrad::graph::{Graph, Options, Plan, TensorId, differentiate};
-use wgrad::random::pcg4d;
+use wgrad::internal::cpu::Cpu;
+use wgrad::internal::executor::Executor;
+use wgrad::internal::random::pcg4d;
 
 use super::clock;
 

@@ -13,9 +13,9 @@ pub mod training;
 
 use std::sync::Arc;
 
-use wgrad::cpu::Cpu;
-use wgrad::executor::{Executor, PlanId};
 use wgrad::graph::{Graph, Options, Plan, StepParams, TensorId};
+use wgrad::internal::cpu::Cpu;
+use wgrad::internal::executor::{Executor, PlanId};
 
 use tolerance::Precision;
 

@@ -1,7 +1,7 @@
 //! Operator cases: a graph from the case's name, its gradients under the stored cotangent, and the comparison.
 
-use wgrad::cpu::Cpu;
 use wgrad::graph::{Activation, Graph, Interpolation, Loss, Op, Options, Pooling, TensorId, Window, differentiate};
+use wgrad::internal::cpu::Cpu;
 
 use super::files::{Case, Layout, Stored};
 use super::tolerance::{Family, Tolerance};

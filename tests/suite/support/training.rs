@@ -1,10 +1,10 @@
 //! Optimizer cases step by step, and whole training runs.
 
-use wgrad::executor::Executor;
 use wgrad::graph::{
     Activation, Arena, Graph, Init, Interpolation, Layout as Arenas, Loss, Op, TensorId, TensorSource, Update,
     WeightLayout, Window, differentiate, optimize,
 };
+use wgrad::internal::executor::Executor;
 
 use super::files::{Case, Layout, Stored};
 use super::tolerance::{Family, Tolerance};

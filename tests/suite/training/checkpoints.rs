@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::support::cli::wgrad;
 use tempfile::tempdir;
-use wgrad::checkpoint::{Checkpoint, LossSpec};
-use wgrad::device::Device;
-use wgrad::image::{Picture, Plane};
-use wgrad::interface::{Colour, InputSpec, Interface, OutputSpec, Pixels, Scores};
-use wgrad::network::{Array, Mode, Network, Skip, Weights, initial};
-use wgrad::predict::Predictor;
-use wgrad::train::layout;
-use wgrad::upscale::{UpscaleOptions, Upscaler};
+use wgrad::internal::checkpoint::{Checkpoint, LossSpec};
+use wgrad::internal::device::Device;
+use wgrad::internal::image::{Picture, Plane};
+use wgrad::internal::interface::{Colour, InputSpec, Interface, OutputSpec, Pixels, Scores};
+use wgrad::internal::network::{Array, Mode, Network, Skip, Weights, initial};
+use wgrad::internal::predict::Predictor;
+use wgrad::internal::train::layout;
+use wgrad::internal::upscale::{UpscaleOptions, Upscaler};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/checkpoints").join(name)
@@ -30,7 +30,7 @@ fn answers(checkpoint: &Checkpoint, rows: &[[f32; 2]]) -> Vec<(String, i64)> {
     let output = &checkpoint.interface.output;
     let read = |row: &[f32]| {
         let class = output.class(row);
-        let wgrad::interface::Reading::Classes(p) = output.read(row) else { panic!("classes") };
+        let wgrad::internal::interface::Reading::Classes(p) = output.read(row) else { panic!("classes") };
         (output.classes()[class].clone(), (1000.0 * p[class]).round() as i64)
     };
     outputs.chunks(outputs.len() / rows.len()).map(read).collect()

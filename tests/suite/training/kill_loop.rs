@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tempfile::tempdir;
-use wgrad::random::pcg;
+use wgrad::internal::random::pcg;
 
 /// What a run leaves that says what it learned.
 const FILES: [&str; 4] = ["checkpoint.safetensors", "best.safetensors", "recipe.toml", "record.json"];
@@ -79,7 +79,7 @@ fn forty_runs_on_the_processor_end_as_the_straight_one() {
 #[ignore = "minutes"]
 fn six_runs_on_a_software_adapter_end_as_the_straight_one() {
     let device = "llvmpipe";
-    if wgrad::device::Device::find(device).is_err() {
+    if wgrad::internal::device::Device::find(device).is_err() {
         return skip::no_adapter();
     }
     loop_of_kills(device, 6);

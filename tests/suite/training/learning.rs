@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::support::cli::{Run, command, fixture, tree, wgrad};
 use tempfile::tempdir;
-use wgrad::cpu::Cpu;
-use wgrad::data::{PairOptions, lessons, procedural};
-use wgrad::executor::Executor;
 use wgrad::graph::{Activation, Loss, Update};
-use wgrad::network::{Network, Skip, Weights};
-use wgrad::train::{Resident, Room, Setup, Trainer};
+use wgrad::internal::cpu::Cpu;
+use wgrad::internal::data::{PairOptions, lessons, procedural};
+use wgrad::internal::executor::Executor;
+use wgrad::internal::network::{Network, Skip, Weights};
+use wgrad::internal::train::{Resident, Room, Setup, Trainer};
 
 /// Losses and weights after some steps.
 fn learn(setup: &Setup, data: &Resident, steps: u64) -> (Vec<f32>, Weights) {

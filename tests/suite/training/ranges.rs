@@ -4,8 +4,9 @@ use std::path::Path;
 
 use crate::support::cli::wgrad;
 use toml::{Table, Value};
-use wgrad::ranges::{self, Entry, Range};
-use wgrad::train::Recipe;
+use wgrad::internal::ranges;
+use wgrad::internal::ranges::{Entry, Range};
+use wgrad::internal::train::Recipe;
 
 /// Keys that the explanation gives an example of, and not a default: what they do when left out stands in their comment.
 const EXAMPLES: [&str; 11] = [

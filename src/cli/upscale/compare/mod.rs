@@ -8,10 +8,10 @@ mod part;
 use std::collections::HashMap;
 use std::path::Path;
 
+use crate::image::{Bitmap, Format, Picture};
+use crate::{Error, Result, files};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use wgrad::image::{Bitmap, Format, Picture};
-use wgrad::{Error, Result, files};
 
 pub use part::{Part, Watched};
 

@@ -1,10 +1,10 @@
 //! The part of a picture that a page shows: chosen before the work, kept as its rows pass by.
 
+use crate::Result;
+use crate::image::resize::{Kernel, resize};
+use crate::image::tiles::Rect;
+use crate::image::{Bitmap, Depth, Metadata, Picture, Pixels, Plane, Rows};
 use rayon::prelude::*;
-use wgrad::Result;
-use wgrad::image::resize::{Kernel, resize};
-use wgrad::image::tiles::Rect;
-use wgrad::image::{Bitmap, Depth, Metadata, Picture, Pixels, Plane, Rows};
 
 /// How far from the middle a part is moved so that pixels of input and result begin together, as nearly as sizes allow.
 const SLACK: usize = 64;
