@@ -56,6 +56,11 @@ fn activation() {
 }
 
 #[test]
+fn elementwise() {
+    all("elementwise", operator);
+}
+
+#[test]
 fn loss() {
     all("loss", operator);
 }

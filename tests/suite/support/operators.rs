@@ -60,6 +60,7 @@ pub fn program(case: &Case) -> Result<Program, String> {
         ("gelu", Activation::Gelu),
         ("softplus", Activation::Softplus),
         ("elu", Activation::Elu),
+        ("exp", Activation::Exp),
     ];
     let losses = [
         ("mse", Loss::Mse),
@@ -118,6 +119,25 @@ pub fn program(case: &Case) -> Result<Program, String> {
         let x = b.input("x", Plain);
         let slope = case.needed("negative_slope");
         (b.push(Op::Activate(Activation::LeakyRelu(slope)), &[x]), Plain, Family::Elementwise, false)
+    } else if named("multiply") {
+        let (x, w) = (b.input("x", Plain), b.input("w", Plain));
+        (b.push(Op::Multiply, &[x, w]), Plain, Family::Elementwise, true)
+    } else if named("mean") {
+        let x = b.input("x", Plain);
+        (b.push(Op::Loss(Loss::Mean), &[x]), Plain, Family::Loss, false)
+    } else if named("log_cosh") {
+        let (x, t) = (b.input("x", Plain), b.input("t", Plain));
+        let minus = b.push(Op::Scale(-1.0), &[t]);
+        let d = b.push(Op::Add, &[x, minus]);
+        let back = b.push(Op::Scale(-1.0), &[d]);
+        let [up, down] = [d, back].map(|d| b.push(Op::Activate(Activation::Exp), &[d]));
+        let sum = b.push(Op::Add, &[up, down]);
+        let cosh = b.push(Op::Scale(0.5), &[sum]);
+        let log = b.push(Op::Activate(Activation::Log), &[cosh]);
+        (b.push(Op::Loss(Loss::Mean), &[log]), Plain, Family::Loss, false)
+    } else if named("log") {
+        let x = b.input("x", Plain);
+        (b.push(Op::Activate(Activation::Log), &[x]), Plain, Family::Transcendental, false)
     } else if let Some((_, f)) = activations.into_iter().find(|(name, _)| named(name)) {
         let x = b.input("x", Plain);
         (b.push(Op::Activate(f), &[x]), Plain, Family::Transcendental, false)
