@@ -7,8 +7,11 @@ mod rig;
 #[path = "suite/support/skip.rs"]
 mod skip;
 
+use std::path::PathBuf;
+
 use rayon::prelude::*;
 use rig::{Choice, End, Rig, WORKS, Work};
+use serde_json::{Value, json};
 
 /// What fails, as a person would say it, and how the layer is told; `N` is when.
 const FAULTS: [(&str, &str); 18] = [
@@ -131,12 +134,124 @@ fn a_run_goes_on_from_its_checkpoint_when_the_device_comes_back() {
     assert_eq!(weights(&whole), weights(&rig.last_run()));
 }
 
+/// The values of a field in the events of a kind.
+fn field<'a>(events: &'a [Value], kind: &str, name: &str) -> Vec<&'a str> {
+    let of_kind = events.iter().filter(|event| event["event"] == kind);
+    of_kind.map(|event| event[name].as_str().unwrap_or_else(|| panic!("no {name}: {event}"))).collect()
+}
+
+/// A batch goes on when its device fails, and machines hear which device failed, how, and which one made each picture.
+#[test]
+fn events_say_which_device_failed_and_which_made_each_file() {
+    let Some(rig) = Rig::new() else { return skip::no_adapter() };
+    let pictures = ["in.png", "second.png"].map(|name| rig.file(name));
+    let upscale = ["upscale", &pictures[0], &pictures[1], "-m", "tiny", "-o", "out"];
+    let has = |texts: &[&str], words: &[&str]| {
+        let all = texts.len() == words.len() && texts.iter().zip(words).all(|(text, word)| text.contains(word));
+        assert!(all, "{texts:?}, and not {words:?}");
+    };
+    for (fault, why, then, made) in [
+        ("drop:1", "wrong numbers", "going on with CPU", ["CPU", "CPU"]),
+        ("once:1", "lost", "opening it again", ["llvmpipe", "llvmpipe"]),
+    ] {
+        let (code, _, events) = rig.told(fault, Choice::Known, &upscale);
+        assert_eq!(code, Some(0), "{fault}: {events:?}");
+        has(&field(&events, "device", "device"), &["llvmpipe"]);
+        assert_eq!(field(&events, "device_failed", "device"), field(&events, "device", "device"));
+        has(&field(&events, "device_failed", "why"), &[why]);
+        has(&field(&events, "device_failed", "then"), &[then]);
+        has(&field(&events, "device_failed", "input"), &["in.png"]);
+        has(&field(&events, "file", "input"), &["in.png", "second.png"]);
+        has(&field(&events, "file", "device"), &made);
+        assert_eq!(events.last().unwrap()["written"], 2);
+    }
+    // Nothing stands in for a device that was named: the rest is not tried.
+    let (code, _, events) = rig.told("drop:1", Choice::Named, &upscale);
+    assert_eq!(code, Some(3));
+    has(&field(&events, "error", "text"), &["0 written, 1 failed, 1 not tried"]);
+    // One that cannot be opened is an event of its own, before there is a device.
+    let (code, _, events) = rig.told("nodevice:3", Choice::New, &upscale);
+    assert_eq!(code, Some(0));
+    has(&field(&events, "device_failed", "then"), &["going on with CPU"]);
+    has(&field(&events, "device", "device"), &["CPU"]);
+    has(&field(&events, "file", "device"), &["CPU", "CPU"]);
+    let train = "train --set steps=8 --set network.kind=mlp --set network.sizes=[2,8,3] --set batch=32 \
+                 --set data.kind=spirals --set validate.every=4";
+    let (code, _, events) = rig.told("waitlost:9", Choice::Known, &train.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(code, Some(0));
+    let failed: Vec<&Value> = events.iter().filter(|event| event["event"] == "device_failed").collect();
+    assert!(failed.len() >= 2 && failed.iter().all(|event| event["step"].is_u64()), "{events:?}");
+    has(&field(&events, "device_failed", "then")[failed.len() - 1..], &["going on with CPU"]);
+}
+
+/// What a device that hangs was given is still there: it is not given more, and waited for once.
+#[test]
+fn a_device_that_hangs_is_waited_for_once() {
+    let Some(rig) = Rig::new() else { return skip::no_adapter() };
+    let known = |arguments: &[&str]| {
+        let (code, stdout, _) = rig.told("hang:1", Choice::Named, &[arguments, &["--device-timeout", "1"]].concat());
+        assert_eq!(code, Some(1), "{stdout}");
+        let json: Value = serde_json::from_str(&stdout).unwrap();
+        let rows = json.as_array().or_else(|| json["rows"].as_array()).unwrap();
+        let why = |row: &Value| row["failure"].as_str().or_else(|| row["error"].as_str()).map(String::from);
+        rows.iter().filter_map(why).collect::<Vec<String>>()
+    };
+    for failures in
+        [known(&["verify", "softmax", "loss", "--json"]), known(&["bench", "256", "W3", "--quick", "--json"])]
+    {
+        assert!(failures.len() >= 2 && failures[0].contains("no answer within 1 s"), "{failures:?}");
+        assert!(failures[1..].iter().all(|why| why.contains("not tried: the device hangs")), "{failures:?}");
+    }
+}
+
+/// A library that is there and can be loaded need not be a driver.
+#[test]
+fn the_doctor_asks_drivers_for_more_than_to_load() {
+    let Some(rig) = Rig::new() else { return skip::no_adapter() };
+    let file = PathBuf::from(rig.file("no-driver.json"));
+    let manifest = json!({ "file_format_version": "1.0.0",
+                           "ICD": { "library_path": Rig::layer(), "api_version": "1.3.0" } });
+    std::fs::write(&file, manifest.to_string()).unwrap();
+    let report = rig.doctor("nodevice:1", &[file]);
+    let [ours, theirs] = [0, 1].map(|i| &report["drivers"][i]);
+    assert!(ours["works"] == false && ours["text"].as_str().unwrap().contains("no Vulkan driver"), "{ours}");
+    assert!(theirs["works"] == true, "{theirs}");
+}
+
+/// What a report of a healthy device has.
+#[test]
+fn the_doctor_reports_what_a_device_does() {
+    let Some(rig) = Rig::new() else { return skip::no_adapter() };
+    let report = rig.doctor("none", &[]);
+    let sections = report.as_object().unwrap();
+    for section in ["program", "system", "drivers", "layers", "variables", "cache", "choice"] {
+        assert!(sections[section].as_array().is_some(), "{section}");
+    }
+    let (_, device) = sections.iter().find(|(title, _)| title.starts_with("adapter 0")).unwrap();
+    for (name, says) in [
+        ("conformance", "version 1."),
+        ("opens", " ms"),
+        ("limits", "tiles of 256x256 need"),
+        ("memory", "read back"),
+        ("known answers, f32", " right"),
+        ("known answers, mixed", ""),
+        ("longest first submission", " ms"),
+        ("timestamps", "dispatches"),
+        ("longest dispatch", " ms"),
+        ("model tiny-x2", "kernels in"),
+    ] {
+        let finding = device.as_array().unwrap().iter().find(|finding| finding["name"] == name);
+        let text = finding.unwrap_or_else(|| panic!("no {name}: {device}"))["text"].as_str().unwrap();
+        assert!(text.contains(says), "{name}: {text}");
+    }
+}
+
 /// A device that fails is a line of the report, and not its end.
 #[test]
 fn the_doctor_looks_at_what_others_cannot_use() {
     let Some(rig) = Rig::new() else { return skip::no_adapter() };
     for (fault, step, says) in [("nodevice:1", "opens", "cannot be opened"), ("lost:1", "memory", "lost")] {
-        let report = rig.doctor(fault);
+        let report = rig.doctor(fault, &[]);
         let text = |finding: &serde_json::Value, key: &str| finding[key].as_str().unwrap().to_string();
         let sections = report.as_object().unwrap();
         let (title, device) = sections.iter().find(|(title, _)| title.starts_with("adapter 0")).unwrap();

@@ -67,11 +67,26 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console, started: I
         output::line(&format!("{:<26}{columns}", "workload"))?;
     }
     let mut rows = Vec::new();
+    let mut hang = vec![false; devices.len()];
     for workload in chosen {
         console.note(&format!("{} ...", workload.name()));
-        let one = |device: &Device| measure(&workload, device.executor()?.as_mut(), effort);
-        let mut row = BenchRow { workload, results: devices.iter().map(one).collect() };
-        disqualify(&mut row.results);
+        let one = |(device, &hangs): (&Device, &bool)| match hangs {
+            // What it was given is still there, and each wait for it would be as long.
+            true => Err(Error::execution("bench", "not tried: the device hangs")),
+            false => measure(&workload, device.executor()?.as_mut(), effort),
+        };
+        let mut results: Vec<Result<Measurement>> = devices.iter().zip(&hang).map(one).collect();
+        disqualify(&mut results);
+        let heed = |((result, device), hangs): ((Result<Measurement>, &Device), &mut bool)| {
+            let result = device.heed(result).map_err(|error| error.on(&device.describe()));
+            if let Err(error) = &result {
+                console.error(&format!("{}: {error}", workload.name()));
+                *hangs |= error.fault() == Some(Fault::Hangs);
+            }
+            result
+        };
+        let results = results.into_iter().zip(&devices).zip(&mut hang).map(heed).collect();
+        let row = BenchRow { workload, results };
         if !arguments.json {
             output::line(&line(&row))?;
         }
@@ -163,9 +178,17 @@ fn line(row: &BenchRow) -> String {
             let ratio = cpu.map_or(f64::NAN, |cpu| cpu / m.median());
             format!("{:>12.3} {:>8.1} {:>10.1} {:>9.2}", m.median(), 100.0 * m.spread(), m.gflops(), ratio)
         }
-        Err(error) => format!("{:>42}", error.to_string().chars().take(40).collect::<String>()),
+        Err(error) => format!("{:>42}", reason(error).chars().take(40).collect::<String>()),
     });
     format!("{:<26}{}", row.workload.name(), cells.collect::<String>())
+}
+
+/// An error without what stands above its column.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Execution { message: why, .. } | Error::Device { why, .. } => why.clone(),
+        other => other.to_string(),
+    }
 }
 
 fn entries<'a>(row: &'a BenchRow, devices: &'a [Device]) -> impl Iterator<Item = serde_json::Value> + 'a {

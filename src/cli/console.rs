@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 
 use crate::Result;
-use crate::device::Device;
+use crate::device::{Device, Failure};
 use crate::executor::Precision;
 use crate::gpu;
 use crate::watch::Event;
@@ -172,10 +172,13 @@ impl Console {
         }
     }
 
-    /// Says that a device failed, and what goes on: `line` has both.
-    pub fn device_failed(&self, line: &str, device: &str) {
-        self.line(line);
-        self.event("device_failed", json!({ "text": line, "device": device }));
+    /// Says that a device failed, and what goes on; machines hear `more` beside it.
+    pub fn device_failed(&self, failure: &Failure, mut more: Value) {
+        let (text, Failure { device, why, then }) = (failure.to_string(), failure);
+        self.line(&text);
+        let fields = [("text", &text), ("device", device), ("why", why), ("then", then)];
+        fields.into_iter().for_each(|(name, value)| more[name] = value.as_str().into());
+        self.event("device_failed", more);
     }
 
     /// Finds the device that was asked for and says which it is.
@@ -192,9 +195,9 @@ impl Console {
     /// When nothing fits the request.
     pub fn device_for(&self, common: &Common, precision: Precision) -> Result<Device> {
         let mut failed = false;
-        let mut device = Device::choose(&common.device, common.kernels(), &mut |line| {
+        let mut device = Device::choose(&common.device, common.kernels(), &mut |failure| {
             failed = true;
-            self.note(line);
+            self.device_failed(&failure, json!({}));
         })?;
         if device == Device::Cpu && common.is_auto() && !failed && self.mode != Mode::Silent {
             self.note(&match gpu::adapters().first() {

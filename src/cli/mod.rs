@@ -51,7 +51,8 @@ struct Arguments {
 /// Options of every command.
 #[derive(Args)]
 struct Common {
-    /// auto, cpu, an index of `wgrad devices`, or part of a name
+    /// auto, cpu, an index of `wgrad devices`, a name or part of one, a place on the PCI bus (01:00.0), a kind (discrete,
+    /// integrated) or an interface (vulkan, metal, dx12)
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     device: String,
     /// Take default tile shapes: measure none, and ignore those measured before. Results are the same

@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
     };
     let device = console.device_for(common, recipe.precision)?;
     recipe.precision = device.precision();
-    let (plan, times) = train::profile(&recipe, &device, arguments.steps, &mut Silent)?;
+    let (plan, times) = device.heed(train::profile(&recipe, &device, arguments.steps, &mut Silent))?;
     let total: f64 = times.iter().sum();
     let steps = plan.steps().iter().zip(&times).map(|(step, &time)| {
         let operator = format!("{:?}", step.op);

@@ -38,10 +38,13 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
 }
 
 pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
-    let Device::Gpu(adapter, Kernels { tiles, precision, watch, .. }) = console.device(common)? else {
-        return Err(Error::input(
-            "there is nothing to tune on the CPU: tile shapes are a GPU's; choose one by --device",
-        ));
+    let device = console.device(common)?;
+    let Device::Gpu(adapter, Kernels { tiles, precision, watch, .. }) = device.clone() else {
+        let why = "there is nothing to tune on the CPU: tile shapes are a GPU's";
+        return Err(match common.is_auto() {
+            true => Error::device(format!("{why}, and none can be used")),
+            false => Error::input(format!("{why}; choose one by --device")),
+        });
     };
     if tiles == Tiles::Default {
         return Err(Error::input("--no-tune is for other commands: tuning is what this one does"));
@@ -58,12 +61,15 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
         output::line(&line(["step", "best tile", "us", "GFLOP/s", "default us", "gain", ""]))?;
     }
     let mut told = Ok(());
-    let findings = gpu.tune(&plans, Duration::from_secs_f64(arguments.budget), &mut |finding| {
+    let findings = device.heed(gpu.tune(&plans, Duration::from_secs_f64(arguments.budget), &mut |finding| {
         if !arguments.json && told.is_ok() {
             told = output::line(&text(finding));
         }
-    })?;
+    }))?;
     told?;
+    drop(gpu);
+    // Nothing of a device is kept that has stopped computing meanwhile: doing nothing is fast.
+    device.prove_anew()?;
     if arguments.json {
         let rows: Vec<_> = findings.iter().map(entry).collect();
         output::json(

@@ -44,6 +44,9 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
     })?;
     told?;
     let failed = rows.iter().filter(|row| !row.passed()).count();
+    if failed > 0 {
+        chosen.distrust();
+    }
     let cases: usize = rows.iter().map(|row| row.cases).sum();
     if arguments.json {
         let all: Vec<_> = rows.iter().map(entry).collect();

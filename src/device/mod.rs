@@ -16,6 +16,8 @@ use crate::tuned::{self, Memory};
 use crate::watch::Watch;
 use crate::{Error, Result};
 
+pub use trust::Failure;
+
 /// A device to open executors on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Device {

@@ -1,5 +1,6 @@
 //! A device is trusted once it has computed known answers; what stands in for one that has not.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +14,38 @@ use crate::{Error, Result, files, verify};
 /// Time that known answers may take: nobody should wait for them.
 const BUDGET: Duration = Duration::from_millis(200);
 
+/// A device that failed, and what goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The device, as [`Device::describe`] has it.
+    pub device: String,
+    /// How it failed.
+    pub why: String,
+    /// What is done about it; empty where that is told apart.
+    pub then: String,
+}
+
+impl Failure {
+    /// A device that failed by an error.
+    pub(crate) fn of(device: &Device, why: &Error, then: impl Into<String>) -> Self {
+        Failure { device: device.describe(), why: why.to_string(), then: then.into() }
+    }
+
+    /// A device that failed by an error, and the one that goes on.
+    pub(crate) fn over(device: &Device, why: &Error, next: &Device) -> Self {
+        Failure::of(device, why, format!("going on with {}", next.describe()))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.then.is_empty() {
+            true => f.write_str(&self.why),
+            false => write!(f, "{}; {}", self.why, self.then),
+        }
+    }
+}
+
 impl Device {
     /// Finds a device as [`Device::find`] does, opens it and has it compute known answers. Where `auto` was asked for, one
     /// that fails is on_note, and followed by the next: another interface to the same GPU, another GPU, the processor.
@@ -20,14 +53,14 @@ impl Device {
     /// # Errors
     /// When nothing fits the request; when the device that was named cannot be opened or computes wrong numbers; when the
     /// work was asked to stop.
-    pub fn choose(request: &str, kernels: Kernels, on_note: &mut dyn FnMut(&str)) -> Result<Device> {
+    pub fn choose(request: &str, kernels: Kernels, on_note: &mut dyn FnMut(Failure)) -> Result<Device> {
         let mut all = candidates(request)?.into_iter().peekable();
         while let Some(device) = all.next() {
             let device = device.with_kernels(Kernels { precision: Precision::F32, ..kernels });
             match (device.prove(), all.peek()) {
                 (Ok(()), _) => return Ok(device),
                 (Err(error @ Error::Interrupted { .. }), _) => return Err(error),
-                (Err(error), Some(next)) => on_note(&format!("{error}; going on with {}", next.describe())),
+                (Err(error), Some(next)) => on_note(Failure::over(&device, &error, next)),
                 (Err(error), None) => return Err(error),
             }
         }
@@ -42,32 +75,42 @@ impl Device {
     pub fn prove(&self) -> Result<()> {
         let Device::Gpu(adapter, kernels) = self else { return Ok(()) };
         gpu::prepare(adapter.index, kernels.precision)?;
-        let proof = Proof::of(adapter, kernels.precision);
-        if proof.is_known() {
-            return Ok(());
-        }
+        if Proof::of(adapter, kernels.precision).is_known() { Ok(()) } else { self.prove_anew() }
+    }
+
+    /// Opens the device and has it compute known answers, whatever it did before; one that fails is distrusted.
+    ///
+    /// # Errors
+    /// As [`Device::prove`].
+    pub fn prove_anew(&self) -> Result<()> {
+        let Device::Gpu(adapter, kernels) = self else { return Ok(()) };
         let options = GpuOptions { precision: kernels.precision, watch: kernels.watch, ..GpuOptions::default() };
         let make = verify::on_gpu(adapter.index, options);
         let answered = verify::known_answers(&|| make(None), BUDGET);
         let named = |why: String| Error::device(why).on(&adapter.title());
         answered.map_err(|error| match error {
             Error::Interrupted { .. } => error,
-            Error::Device { why, .. } => named(why),
-            Error::Execution { step, message, .. } => named(format!("known answers: {step}: {message}")),
-            other => named(other.to_string()),
+            error => {
+                self.distrust();
+                match error {
+                    Error::Device { why, .. } => named(why),
+                    Error::Execution { step, message, .. } => named(format!("known answers: {step}: {message}")),
+                    other => named(other.to_string()),
+                }
+            }
         })?;
-        proof.keep();
+        Proof::of(adapter, kernels.precision).keep();
         gpu::prepare(adapter.index, kernels.precision)
     }
 
     /// The device that goes on with the work of this one, which failed: what `auto` would take next, proven, in the same
     /// precision where it can. None where this one was chosen by hand, or is the processor. Those that fail in turn are
-    /// told; this one has to compute known answers again before it is trusted.
-    pub fn instead(&self, on_note: &mut dyn FnMut(&str)) -> Option<Device> {
+    /// told; this one is distrusted, unless the error says that it lacks what the work needs, which is no failure.
+    pub fn instead(&self, error: &Error, on_note: &mut dyn FnMut(Failure)) -> Option<Device> {
         let Device::Gpu(adapter, kernels) = self else { return None };
-        Proof::of(adapter, kernels.precision).forget();
-        // What was measured on it may be as wrong; that the file stays costs time at most.
-        let _ = Memory::open(tuned::folder().as_deref(), adapter.identity()).forget();
+        if !matches!(error, Error::Device { .. }) {
+            self.distrust();
+        }
         if kernels.alone {
             return None;
         }
@@ -79,10 +122,31 @@ impl Device {
             let device = device.with_kernels(Kernels { precision: Precision::F32, ..*kernels });
             match device.prove() {
                 Ok(()) => return Some(device.clone().with_precision(kernels.precision).unwrap_or(device)),
-                Err(error) => on_note(&error.to_string()),
+                Err(error) => on_note(Failure::of(&device, &error, "")),
             }
         }
         None
+    }
+
+    /// Passes a result on; after an error that says that the device failed, it is distrusted.
+    ///
+    /// # Errors
+    /// That of the result.
+    pub fn heed<T>(&self, result: Result<T>) -> Result<T> {
+        result.inspect_err(|error| {
+            if error.fault().is_some() {
+                self.distrust()
+            }
+        })
+    }
+
+    /// Forgets what is remembered of a device that failed: it has to compute known answers again before it is trusted, and
+    /// what was measured on it may be as wrong.
+    pub fn distrust(&self) {
+        let Device::Gpu(adapter, kernels) = self else { return };
+        Proof::of(adapter, kernels.precision).forget();
+        // That the file stays costs time at most.
+        let _ = Memory::open(tuned::folder().as_deref(), adapter.identity()).forget();
     }
 }
 

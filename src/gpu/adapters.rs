@@ -115,6 +115,37 @@ pub fn ask_the_loader() {
     drop(wgpu::Instance::new(descriptor));
 }
 
+/// The version of its interface's conformance tests that an adapter's driver has passed, where the interface tells: Vulkan
+/// does. `0.0.0.0` is a driver that has passed none.
+pub fn conformance(index: usize) -> Option<String> {
+    enumerate().adapters.get(index).and_then(passed)
+}
+
+/// By `VkPhysicalDeviceDriverProperties`.
+#[cfg(any(windows, target_os = "linux"))]
+fn passed(adapter: &wgpu::Adapter) -> Option<String> {
+    // SAFETY: nothing of the adapter is destroyed, and its handles are used while it is borrowed.
+    let adapter = unsafe { adapter.as_hal::<wgpu::hal::api::Vulkan>() }?;
+    let (properties, instance) = (adapter.physical_device_capabilities(), adapter.shared_instance());
+    let tells = properties.properties().api_version >= ash::vk::API_VERSION_1_2
+        || properties.supports_extension(ash::khr::driver_properties::NAME);
+    if instance.instance_api_version() < ash::vk::API_VERSION_1_1 || !tells {
+        return None;
+    }
+    let mut driver = ash::vk::PhysicalDeviceDriverProperties::default();
+    let mut all = ash::vk::PhysicalDeviceProperties2::default().push_next(&mut driver);
+    // SAFETY: the physical device belongs to the instance, which has the function since version 1.1 of Vulkan, and the
+    // device knows the structure that is asked for.
+    unsafe { instance.raw_instance().get_physical_device_properties2(adapter.raw_physical_device(), &mut all) };
+    let ash::vk::ConformanceVersion { major, minor, subminor, patch } = driver.conformance_version;
+    Some(format!("{major}.{minor}.{subminor}.{patch}"))
+}
+
+#[cfg(not(any(windows, target_os = "linux")))]
+fn passed(_: &wgpu::Adapter) -> Option<String> {
+    None
+}
+
 pub(super) fn info(index: usize, adapter: &wgpu::Adapter) -> AdapterInfo {
     let info = adapter.get_info();
     AdapterInfo {

@@ -1,5 +1,6 @@
 //! The executor itself: plans, shared state, and the way in and out.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +104,25 @@ impl Gpu {
     pub fn overhead(&self, plan: PlanId) -> Result<u64> {
         let loaded = self.ledger.get(plan)?;
         Ok(loaded.bytes() - loaded.slots.iter().map(wgpu::Buffer::size).sum::<u64>())
+    }
+
+    /// Runs the plan once, and returns the nanoseconds of each of its dispatches with the steps that it does or is a part of.
+    ///
+    /// # Errors
+    /// When the device has no timestamps, or fails.
+    pub fn dispatches(&mut self, plan: PlanId, clock: &StepParams) -> Result<Vec<(Range<usize>, f64)>> {
+        self.ledger.clocks(plan, std::slice::from_ref(clock))?;
+        self.runner.losses(&self.context)?;
+        let loaded = self.ledger.get_mut(plan)?;
+        self.runner.settle(&self.context, loaded, &mut self.shared)?;
+        let clock = self.runner.first_clock(&self.context, clock);
+        let times = profile::profile(&self.context, loaded, clock)?;
+        Ok(loaded.recorded.iter().map(|launch| launch.steps.clone()).zip(times).collect())
+    }
+
+    /// The longest time that a submission of steps took so far, by the host's clock: what watchdogs look at.
+    pub fn longest_submission(&self) -> Duration {
+        self.runner.longest()
     }
 
     /// Whether the device's memory keeps what is put there: `bytes` of it are written, and read again at both ends.
@@ -327,11 +347,11 @@ impl Executor for Gpu {
     }
 
     fn profile(&mut self, plan: PlanId, clock: &StepParams) -> Result<Vec<f64>> {
-        self.ledger.clocks(plan, std::slice::from_ref(clock))?;
-        self.runner.losses(&self.context)?;
-        let loaded = self.ledger.get_mut(plan)?;
-        self.runner.settle(&self.context, loaded, &mut self.shared)?;
-        profile::profile(&self.context, loaded, self.runner.first_clock(&self.context, clock))
+        let dispatches = self.dispatches(plan, clock)?;
+        let mut timings = vec![0.0; self.ledger.get(plan)?.plan.steps.len()];
+        // The time of steps that are done together stands at the last of them.
+        dispatches.into_iter().for_each(|(steps, time)| timings[steps.end - 1] += time);
+        Ok(timings)
     }
 
     fn tiles(&self, plan: PlanId) -> Option<String> {

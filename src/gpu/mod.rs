@@ -27,7 +27,7 @@ mod template;
 mod tune;
 mod wait;
 
-pub use adapters::{AdapterInfo, AdapterKind, adapters, ask_the_loader, hidden, ways};
+pub use adapters::{AdapterInfo, AdapterKind, adapters, ask_the_loader, conformance, hidden, ways};
 pub use contraction::tile_names;
 pub use device::prepare;
 pub use executor::Gpu;

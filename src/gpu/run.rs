@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::health::Expected;
@@ -42,8 +42,9 @@ pub(super) struct Runner {
     losses: Vec<f32>,
     /// Plans whose kept memory was made anew.
     settled: usize,
-    /// Submissions of steps, or of parts of them.
+    /// Submissions of steps, or of parts of them, and the longest time that one took.
     submitted: usize,
+    longest: Duration,
     /// What was submitted and nobody has waited for, beside the flights.
     beside: Expected,
     /// NaN for outputs, where tests ask for it.
@@ -65,8 +66,21 @@ impl Runner {
         let staging = |_| context.buffer("losses", 4 * RING as u64, U::MAP_READ | U::COPY_DST);
         let staging = (0..IN_FLIGHT).map(staging).collect::<Result<_>>()?;
         let (flights, losses, beside) = (VecDeque::new(), Vec::new(), Expected::default());
-        let (next, retired, settled, submitted, poison) = (0, None, 0, 0, None);
-        Ok(Runner { clocks, clock_groups, staging, next, flights, retired, losses, settled, submitted, beside, poison })
+        let (next, retired, settled, submitted, longest, poison) = (0, None, 0, 0, Duration::ZERO, None);
+        Ok(Runner {
+            clocks,
+            clock_groups,
+            staging,
+            next,
+            flights,
+            retired,
+            losses,
+            settled,
+            submitted,
+            longest,
+            beside,
+            poison,
+        })
     }
 
     /// Bytes of its buffers.
@@ -166,6 +180,11 @@ impl Runner {
         self.submitted
     }
 
+    /// The longest time that one of them took.
+    pub(super) fn longest(&self) -> Duration {
+        self.longest
+    }
+
     /// Encodes and submits a range of the plan's dispatches, repeated for each of `steps` clocks; 0 steps is a part of
     /// a step that does not complete it.
     #[allow(clippy::too_many_arguments, reason = "the parts of the engine, borrowed apart")]
@@ -223,6 +242,7 @@ impl Runner {
         let now = Instant::now();
         let began = self.retired.map_or(flight.started, |before| before.max(flight.started));
         self.retired = Some(now);
+        self.longest = self.longest.max(now - began);
         if let (Some(loaded), true) = (learner, flight.whole) {
             loaded.pace.learn(flight.steps, (now - began).as_secs_f64());
         }

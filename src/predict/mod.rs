@@ -5,7 +5,7 @@ mod audit;
 use std::sync::Arc;
 
 use crate::cpu::Cpu;
-use crate::device::Device;
+use crate::device::{Device, Failure};
 use crate::executor::{Executor, PlanId};
 use crate::graph::{Arena, Layout, Options, Plan, StepParams, TensorId};
 use crate::network::{Mode, Network, State, Weights};
@@ -37,8 +37,8 @@ struct Watched {
     reopened: bool,
     /// It failed for good, and nothing stands in for it.
     failed: bool,
-    /// What became of devices, in lines that nobody has heard yet.
-    told: Vec<String>,
+    /// Failures that nobody has heard of yet.
+    told: Vec<Failure>,
 }
 
 struct SizedPlan {
@@ -84,14 +84,14 @@ impl Predictor {
         Ok(predictor)
     }
 
-    fn watch(&mut self, device: Device, open: Open, told: Vec<String>) {
+    fn watch(&mut self, device: Device, open: Open, told: Vec<Failure>) {
         let gpu = device != Device::Cpu;
         let audit = gpu.then(|| Audit::new(self.executor.precision(), device.paranoid()));
         self.watched = Some(Watched { device, open, audit, cpu: None, reopened: false, failed: false, told });
     }
 
-    /// What became of devices since this was last asked, in lines: lost, opened again, replaced.
-    pub fn take_notes(&mut self) -> Vec<String> {
+    /// Devices that failed since this was last asked: lost, opened again, replaced.
+    pub fn take_failures(&mut self) -> Vec<Failure> {
         self.watched.as_mut().map(|watched| std::mem::take(&mut watched.told)).unwrap_or_default()
     }
 
@@ -105,7 +105,7 @@ impl Predictor {
         self.executor = Box::new(Cpu::<f32>::new());
         let open = self.watched.as_ref().map_or(Device::executor as Open, |watched| watched.open);
         self.executor = open(&device)?;
-        let told = self.take_notes();
+        let told = self.take_failures();
         self.watch(device, open, told);
         Ok(())
     }
@@ -115,9 +115,9 @@ impl Predictor {
         &self.network
     }
 
-    /// The device in use.
+    /// The device in use, as [`Device::describe`] has it where the predictor was made on one.
     pub fn device(&self) -> String {
-        self.executor.name()
+        self.on_device().map_or_else(|| self.executor.name(), Device::describe)
     }
 
     /// Takes other weights of the same network.
@@ -185,17 +185,16 @@ impl Predictor {
     /// Computes a part of a result again on the CPU, when that is due.
     fn check(&mut self, batch: usize, size: [usize; 2], values: &[f32], result: &[f32]) -> Result<()> {
         let Some(Watched { audit: Some(audit), cpu, .. }) = &mut self.watched else { return Ok(()) };
-        if !audit.is_due(result) {
+        let work = Work { network: &self.network, batch, size, values, result };
+        let suspect = audit.suspect(&work);
+        if suspect.is_none() && !audit.is_due(result) {
             return Ok(());
         }
         let cpu = cpu.get_or_insert_with(|| {
             let (executor, network, state) = (Box::new(Cpu::<f32>::new()), self.network.clone(), self.state.clone());
             Box::new(Predictor { executor, network, state, plans: Vec::new(), watched: None })
         });
-        audit.check(
-            &mut |size, values| cpu.run(1, size, values),
-            &Work { network: &self.network, batch, size, values, result },
-        )
+        audit.check(&mut |size, values| cpu.run(1, size, values), &work, suspect)
     }
 
     /// Replaces a device that failed by itself, opened once more, or by what stands in for it.
@@ -203,7 +202,7 @@ impl Predictor {
         let Some(watched) = &mut self.watched else { return Err(error) };
         let device = watched.device.clone();
         if error.fault() == Some(Fault::Lost) && !watched.reopened {
-            watched.told.push(format!("{error}; opening it again"));
+            watched.told.push(Failure::of(&device, &error, "opening it again"));
             if self.reopen(device.clone()).is_ok() {
                 self.watched.iter_mut().for_each(|watched| watched.reopened = true);
                 return Ok(());
@@ -211,9 +210,9 @@ impl Predictor {
         }
         let Some(watched) = &mut self.watched else { return Err(error) };
         let told = &mut watched.told;
-        match device.instead(&mut |line| told.push(line.to_string())) {
+        match device.instead(&error, &mut |failure| told.push(failure)) {
             Some(next) => {
-                told.push(format!("{error}; going on with {}", next.describe()));
+                told.push(Failure::over(&device, &error, &next));
                 self.reopen(next)
             }
             None => {

@@ -9,7 +9,7 @@ use super::setup::trainer_on;
 use super::trainer::Snapshot;
 use super::{Recipe, Trainer};
 use crate::checkpoint::Checkpoint;
-use crate::device::Device;
+use crate::device::{Device, Failure};
 use crate::{Error, Result};
 
 /// What a run begins with.
@@ -35,11 +35,13 @@ impl Beginning<'_> {
         loop {
             let error = match self.put(recipe, &device, prepared, report) {
                 Ok((trainer, snapshot)) => return Ok((device, trainer, snapshot)),
-                Err(error @ Error::Execution { .. }) => error,
+                // One that lacks memory is followed as one that fails.
+                Err(error @ (Error::Execution { .. } | Error::Device { .. })) => error,
                 Err(error) => return Err(error),
             };
-            let Some(next) = device.instead(&mut |line| report.note(line)) else { return Err(error) };
-            report.device_failed(&format!("{error}; going on with {}", next.describe()), 0);
+            let next = device.instead(&error, &mut |failure| report.device_failed(&failure, 0));
+            let Some(next) = next else { return Err(error) };
+            report.device_failed(&Failure::over(&device, &error, &next), 0);
             device = next;
         }
     }

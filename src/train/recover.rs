@@ -6,7 +6,7 @@ use super::prepare::Prepared;
 use super::report::Report;
 use super::run::Run;
 use super::setup::trainer_on;
-use crate::device::Device;
+use crate::device::{Device, Failure};
 use crate::executor::Precision;
 use crate::{Error, Fault, Result};
 
@@ -21,15 +21,16 @@ impl Run<'_> {
         let step = self.good.step;
         if fault == Fault::Lost && !self.reopened {
             self.reopened = true;
-            report.device_failed(&format!("{error}; opening it again, going on from step {step}"), step);
+            let then = format!("opening it again, going on from step {step}");
+            report.device_failed(&Failure::of(&self.device, &error, then), step);
             match self.restart(self.device.clone(), prepared) {
                 Ok(()) => return Ok(()),
-                Err(again) => report.note(&again.to_string()),
+                Err(again) => report.device_failed(&Failure::of(&self.device, &again, ""), step),
             }
         }
-        if let Some(next) = self.device.instead(&mut |line| report.note(line)) {
-            let name = next.describe();
-            report.device_failed(&format!("{error}; going on with {name}, from step {step}"), step);
+        if let Some(next) = self.device.instead(&error, &mut |failure| report.device_failed(&failure, step)) {
+            let then = format!("going on with {}, from step {step}", next.describe());
+            report.device_failed(&Failure::of(&self.device, &error, then), step);
             return self.restart(next, prepared);
         }
         let folder = self.folder.path().display();

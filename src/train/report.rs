@@ -1,5 +1,7 @@
 //! What a run tells while it goes on.
 
+use crate::device::Failure;
+
 /// Progress of a run, every few tenths of a second.
 #[derive(Clone, Debug)]
 pub struct Progress {
@@ -60,9 +62,9 @@ pub trait Report {
     fn progress(&mut self, progress: &Progress);
     /// The network was judged.
     fn validated(&mut self, validation: &Validation);
-    /// A device failed; the line says how, and what goes on. `step` is where the run goes on from.
-    fn device_failed(&mut self, line: &str, _step: u64) {
-        self.note(line);
+    /// A device failed. `step` is where the run goes on from.
+    fn device_failed(&mut self, failure: &Failure, _step: u64) {
+        self.note(&failure.to_string());
     }
 }
 

@@ -228,7 +228,7 @@ impl Run<'_> {
         }
         let weights = self.trainer.averaged()?;
         let mut validation = prepared.validator.validate(&self.device, &self.recipe.network, &weights, state.step)?;
-        prepared.validator.take_notes().iter().for_each(|line| report.device_failed(line, state.step));
+        prepared.validator.take_failures().iter().for_each(|failure| report.device_failed(failure, state.step));
         if let Some((name, value)) = validation.broken() {
             let seen = format!("at step {}, the validation's {name} is {value}", state.step);
             return Err(self.explain(prepared, state.step, &seen));

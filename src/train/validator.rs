@@ -6,7 +6,7 @@ use super::Deciding;
 use super::report::Validation;
 use crate::checkpoint::Checkpoint;
 use crate::data::{self, Degradation, Rows};
-use crate::device::Device;
+use crate::device::{Device, Failure};
 use crate::graph::Loss;
 use crate::image::protocol::{self, Baseline};
 use crate::image::score::Score;
@@ -42,7 +42,7 @@ pub enum Validator {
         /// Made at the first validation.
         upscaler: Option<Box<Upscaler>>,
         /// What became of its device.
-        told: Vec<String>,
+        told: Vec<Failure>,
     },
 }
 
@@ -148,10 +148,10 @@ impl Validator {
         }
     }
 
-    /// What became of the device since this was last asked, in lines.
-    pub fn take_notes(&mut self) -> Vec<String> {
+    /// Devices that failed since this was last asked.
+    pub fn take_failures(&mut self) -> Vec<Failure> {
         match self {
-            Validator::Rows { predictor, .. } => predictor.iter_mut().flat_map(|p| p.take_notes()).collect(),
+            Validator::Rows { predictor, .. } => predictor.iter_mut().flat_map(|p| p.take_failures()).collect(),
             Validator::Pictures { told, .. } => std::mem::take(told),
         }
     }
@@ -248,10 +248,10 @@ impl Validator {
 }
 
 /// The 8-bit picture that the upscaler makes of a low-resolution one.
-fn restore(upscaler: &mut Upscaler, low: &Picture, told: &mut Vec<String>) -> Result<Picture> {
+fn restore(upscaler: &mut Upscaler, low: &Picture, told: &mut Vec<Failure>) -> Result<Picture> {
     let upscaled = upscaler.upscale(low, &mut |_, _| {})?;
     told.extend(upscaled.fallbacks.into_iter().filter_map(|fallback| match fallback {
-        Fallback::Device(line) => Some(line),
+        Fallback::Device(failure) => Some(failure),
         Fallback::Halved { .. } => None,
     }));
     Ok(upscaled.picture.map(Plane::to_eight_bits))

@@ -3,7 +3,7 @@
 use super::ensemble;
 use super::window::Window;
 use crate::checkpoint::Checkpoint;
-use crate::device::Device;
+use crate::device::{Device, Failure};
 use crate::image::Plane;
 use crate::image::tiles::{Grid, Rect, Tile};
 use crate::interface::{InputSpec, Interface, OutputSpec};
@@ -20,8 +20,8 @@ pub enum Fallback {
         /// What the device said.
         error: String,
     },
-    /// The device was opened again, or another took over: what failed and what goes on, in a line.
-    Device(String),
+    /// The device was opened again, or another took over.
+    Device(Failure),
 }
 
 /// Pixels of a tile, at most: larger ones do not fit the caches, and are no faster.
@@ -149,7 +149,7 @@ impl Engine {
             return halves.iter().try_for_each(|half| self.enlarge(window, half, out, width, first));
         }
         let result = self.run(window, tile);
-        self.fallbacks.extend(self.predictor.take_notes().into_iter().map(Fallback::Device));
+        self.fallbacks.extend(self.predictor.take_failures().into_iter().map(Fallback::Device));
         let error = match result {
             Ok(planes) => {
                 self.failed = false;
@@ -178,7 +178,7 @@ impl Engine {
         if device.is_alone() {
             return Err(error);
         }
-        self.fallbacks.push(Fallback::Device(format!("{error}; going on with {}", Device::Cpu.describe())));
+        self.fallbacks.push(Fallback::Device(Failure::over(&device, &error, &Device::Cpu)));
         self.predictor.reopen(Device::Cpu)?;
         self.enlarge(window, tile, out, width, first)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cpu::Cpu;
+use crate::device::Failure;
 use crate::executor::{Executor, PlanId};
 use crate::gpu::{AdapterInfo, AdapterKind};
 use crate::graph::{Arena, DatasetBuffer, Plan as Lowered, StepParams, TensorId};
@@ -117,9 +118,13 @@ fn upscaled(fails: (usize, usize), full: usize, options: &UpscaleOptions) -> (Up
 /// Kinds of fallbacks, in their order.
 fn kinds(fallbacks: &[Fallback]) -> Vec<&'static str> {
     let kind = |fallback: &Fallback| match fallback {
-        Fallback::Halved { error: line, .. } | Fallback::Device(line) if !line.contains("told to fail") => "?",
+        Fallback::Halved { error: why, .. } | Fallback::Device(Failure { why, .. })
+            if !why.contains("told to fail") =>
+        {
+            "?"
+        }
         Fallback::Halved { .. } => "half",
-        Fallback::Device(line) if line.starts_with("failing: ") && line.contains("going on with CPU") => "cpu",
+        Fallback::Device(failure) if failure.why.starts_with("failing: ") && failure.then.contains("with CPU") => "cpu",
         Fallback::Device(_) => "?",
     };
     fallbacks.iter().map(kind).collect()

@@ -14,7 +14,7 @@ use crate::executor::Executor;
 use crate::gpu::{Gpu, GpuOptions};
 use crate::graph::{Layout, Options};
 use crate::random::Draws;
-use crate::{Error, Result};
+use crate::{Error, Fault, Result};
 use case::Case;
 use cases::{OPERATORS, Operator};
 pub use known::known_answers;
@@ -69,22 +69,28 @@ impl Row {
         self.failure.is_none() && self.cases > 0
     }
 
-    fn add(&mut self, case: &Case, executor: &mut dyn Executor) {
+    /// Tries a case; says when the device is not to be used any more.
+    fn add(&mut self, case: &Case, executor: &mut dyn Executor) -> Option<Fault> {
         self.cases += 1;
         self.tolerance = self.tolerance.max(case.tolerance(executor).relative());
+        let mut fault = None;
         let why = match case.judge(executor) {
-            Err(error) => error.to_string(),
+            Err(error) => {
+                fault = error.fault();
+                error.to_string()
+            }
             Ok(Err(why)) => why,
             Ok(Ok(worst)) => {
                 self.error = self.error.max(worst.error);
                 self.ratio = self.ratio.max(worst.ratio);
                 if worst.ratio <= 1.0 {
-                    return;
+                    return None;
                 }
                 worst.note()
             }
         };
         self.fail(&format!("{} of {}: {why}", case.what(), case.shapes()));
+        fault
     }
 
     fn fail(&mut self, why: &str) {
@@ -112,7 +118,8 @@ pub fn run(make: &Make<'_>, tiles: &[String], effort: &Effort, on_row: &mut dyn 
         return Err(Error::input(format!("no operator has that name; there are {}", names.join(", "))));
     }
     let mut rows = Vec::new();
-    let mut bench = Bench { make, tile: None, open: Vec::new() };
+    let mut hangs = false;
+    let mut bench = Bench { make, tile: None, open: Vec::new(), hangs: &mut hangs };
     bench.executor(&Layout::default())?;
     for &(number, operator) in &operators {
         let row = bench.row(operator.name, operator.cases, effort, number);
@@ -121,7 +128,7 @@ pub fn run(make: &Make<'_>, tiles: &[String], effort: &Effort, on_row: &mut dyn 
     }
     drop(bench);
     for (nth, tile) in (1..).zip(tiles) {
-        let mut bench = Bench { make, tile: Some(tile), open: Vec::new() };
+        let mut bench = Bench { make, tile: Some(tile), open: Vec::new(), hangs: &mut hangs };
         for &(number, operator) in &operators {
             let Some(cases) = operator.tiled else { continue };
             let row = bench.row(operator.name, cases, effort, 100 * nth + number);
@@ -137,6 +144,8 @@ struct Bench<'a> {
     make: &'a Make<'a>,
     tile: Option<&'a str>,
     open: Vec<(Layout, Box<dyn Executor>)>,
+    /// The device does not answer: what it was given is still there, and each wait for it would be as long.
+    hangs: &'a mut bool,
 }
 
 impl Bench<'_> {
@@ -160,9 +169,16 @@ impl Bench<'_> {
                 if !case.graph.nodes.iter().any(|node| node.op.name() == operator) {
                     row.fail("a case without the operator itself");
                 }
+                if *self.hangs {
+                    row.fail("not tried: the device hangs");
+                    continue;
+                }
                 let layout = case.plan(Options::default()).map(|plan| plan.layout);
                 match layout.and_then(|layout| self.executor(&layout)) {
-                    Ok(executor) => row.add(&case, executor),
+                    Ok(executor) => {
+                        let fault = row.add(&case, executor);
+                        *self.hangs |= fault == Some(Fault::Hangs);
+                    }
                     Err(error) => row.fail(&error.to_string()),
                 }
             }

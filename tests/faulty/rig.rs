@@ -75,7 +75,7 @@ impl Rig {
     pub fn new() -> Option<Rig> {
         let drivers = fs::read_dir("/usr/share/vulkan/icd.d").ok()?.flatten();
         let driver = drivers.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("/lvp_icd"))?;
-        let layer = Path::new(env!("CARGO_BIN_EXE_wgrad")).with_file_name("examples").join("libfaulty.so");
+        let layer = Rig::layer();
         assert!(layer.exists(), "{} is missing: `cargo build --examples` makes it", layer.display());
         let folder = tempfile::tempdir().unwrap();
         let manifest = json!({ "file_format_version": "1.1.2", "layer": {
@@ -93,7 +93,9 @@ impl Rig {
     /// Inputs, the CPU's results, and devices that have computed known answers.
     fn prepare(&self) {
         let folder = self.folder.path();
-        procedural::dead_leaves(3, 48, 36).to_picture().save(folder.join("in.png"), &Default::default()).unwrap();
+        for (seed, name) in [(3, "in.png"), (4, "second.png")] {
+            procedural::dead_leaves(seed, 48, 36).to_picture().save(folder.join(name), &Default::default()).unwrap();
+        }
         let rows: Vec<String> =
             (0..40).map(|i| format!("{},{}", (i % 7) as f32 / 5.0, (i % 11) as f32 / 9.0)).collect();
         fs::write(folder.join("rows.csv"), format!("x,y\n{}\n", rows.join("\n"))).unwrap();
@@ -156,21 +158,7 @@ impl Rig {
 
     /// Does the work on a device with a fault.
     pub fn run(&self, work: Work, fault: &str, choice: Choice) -> End {
-        let place = self.folder.path().join(format!("run-{}", self.runs.fetch_add(1, Ordering::Relaxed)));
-        fs::create_dir_all(&place).unwrap();
-        let cache = place.join("cache");
-        let (proof, device) = match choice {
-            Choice::Known => (Some(&self.proofs[0]), "auto"),
-            Choice::New => (None, "auto"),
-            Choice::Named => (Some(&self.proofs[1]), "llvmpipe"),
-        };
-        if let Some(proof) = proof {
-            // A device that fails is forgotten.
-            fs::create_dir_all(cache.join("answers")).unwrap();
-            for file in proof.join("answers").read_dir().unwrap().flatten() {
-                fs::copy(file.path(), cache.join("answers").join(file.file_name())).unwrap();
-            }
-        }
+        let (place, cache, device) = self.place(choice);
         let mut command = self.command(work, &place, &cache);
         command.env("FAULT", fault).args(["--device", device]);
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| place.join(name));
@@ -212,15 +200,61 @@ impl Rig {
         })
     }
 
-    /// What `wgrad doctor` reports of a device with a fault.
-    pub fn doctor(&self, fault: &str) -> Value {
+    /// A folder to work in, one for what is remembered, and the device to ask for.
+    fn place(&self, choice: Choice) -> (PathBuf, PathBuf, &'static str) {
+        let place = self.folder.path().join(format!("run-{}", self.runs.fetch_add(1, Ordering::Relaxed)));
+        fs::create_dir_all(&place).unwrap();
+        let cache = place.join("cache");
+        let (proof, device) = match choice {
+            Choice::Known => (Some(&self.proofs[0]), "auto"),
+            Choice::New => (None, "auto"),
+            Choice::Named => (Some(&self.proofs[1]), "llvmpipe"),
+        };
+        if let Some(proof) = proof {
+            // A device that fails is forgotten.
+            fs::create_dir_all(cache.join("answers")).unwrap();
+            for file in proof.join("answers").read_dir().unwrap().flatten() {
+                fs::copy(file.path(), cache.join("answers").join(file.file_name())).unwrap();
+            }
+        }
+        (place, cache, device)
+    }
+
+    /// Runs the program with these arguments on a device with a fault: exit code, standard output, and the events that it
+    /// told of.
+    pub fn told(&self, fault: &str, choice: Choice, arguments: &[&str]) -> (Option<i32>, String, Vec<Value>) {
+        let (place, cache, device) = self.place(choice);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
+        self.spoil(&mut command, &place, &cache);
+        command.args(arguments).args(["--device", device, "--progress", "json", "--no-tune"]);
+        let output = command.env("FAULT", fault).output().unwrap();
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        let event = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        (output.status.code(), stdout, stderr.lines().map(event).collect())
+    }
+
+    /// A file that all works may read.
+    pub fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// What `wgrad doctor` reports of a device with a fault; `more` are drivers' files beside the spoilt one's.
+    pub fn doctor(&self, fault: &str, more: &[PathBuf]) -> Value {
         let place = self.folder.path().join("doctor");
         fs::create_dir_all(&place).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
         self.spoil(&mut command, &place, Path::new(""));
+        let drivers = std::env::join_paths(more.iter().chain([&self.driver])).unwrap();
+        // As what it is: a driver on the processor is given less to do.
+        command.env("VK_DRIVER_FILES", &drivers).env("VK_ICD_FILENAMES", &drivers).env_remove("PRETEND");
         let output = command.env("FAULT", fault).args(["doctor", "--json"]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The layer's library.
+    pub fn layer() -> PathBuf {
+        Path::new(env!("CARGO_BIN_EXE_wgrad")).with_file_name("examples").join("libfaulty.so")
     }
 
     /// Where the last run worked.

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::executor::{Executor, Precision};
-use crate::gpu::{Gpu, GpuOptions};
+use crate::executor::{Executor, PlanId, Precision};
+use crate::gpu::{self, AdapterKind, Gpu, GpuOptions};
 use crate::graph::{Arena, Options, Plan, StepParams};
 use crate::network::Mode;
-use crate::{Result, models, verify};
+use crate::{Error, Result, models, verify};
 
 use super::Finding;
 
@@ -16,8 +16,12 @@ use super::Finding;
 const MEMORY: u64 = 256 << 20;
 /// Time for known answers.
 const ANSWERS: Duration = Duration::from_secs(10);
-/// Side of the tile that networks are given.
+/// Side of the tile that networks are given, and of one as it is in use. A driver on the processor takes minutes for such.
 const TILE: usize = 48;
+const LARGE: usize = 256;
+const SMALL: usize = 24;
+/// How long some systems wait for a submission before they reset the GPU.
+const WATCHDOG: Duration = Duration::from_secs(2);
 
 type Told<'a> = dyn FnMut(Finding) -> Result<()> + 'a;
 
@@ -62,18 +66,59 @@ pub fn examine(index: usize, begin: &mut dyn FnMut(&str) -> Result<()>, told: &m
             return Ok(());
         }
     }
+    let mut ready = None;
+    step("longest first submission", &mut || first(ready.insert(largest(index)?)))?;
+    let mut longest = None;
+    step("timestamps", &mut || {
+        let Some((gpu, plan, id)) = &mut ready else { return Err(Error::device("there is no network to time")) };
+        let dispatches = gpu.dispatches(*id, &clock())?;
+        longest = dispatches
+            .iter()
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .map(|(steps, nanoseconds)| format!("{:.2} ms, `{}`", nanoseconds / 1e6, plan.steps()[steps.start].label));
+        Ok(format!("of {} dispatches", dispatches.len()))
+    })?;
+    drop(ready);
+    if let Some(longest) = longest {
+        step("longest dispatch", &mut || Ok(longest.clone()))?;
+    }
     for name in models::names() {
         step(&format!("model {name}"), &mut || model(index, &name))?;
     }
-    step("timestamps", &mut || {
-        let (mut gpu, plan) = loaded(index, "tiny-x2")?;
-        let times = gpu.profile(plan.1, &clock())?;
-        let (at, longest) =
-            times.iter().enumerate().fold((0, 0.0), |most, (i, &t)| if t > most.1 { (i, t) } else { most });
-        let label = &plan.0.steps()[at].label;
-        Ok(format!("work; the longest of {} steps is `{label}`, {:.2} ms", times.len(), longest / 1e6))
-    })?;
     Ok(())
+}
+
+/// A network that is ready to run.
+type Ready = (Gpu, Arc<Plan>, PlanId);
+
+/// A tile's side, or a smaller one for a driver on the processor.
+fn side(index: usize, usual: usize) -> usize {
+    let software = gpu::adapters().get(index).is_some_and(|adapter| adapter.kind == AdapterKind::Software);
+    if software { SMALL } else { usual }
+}
+
+/// The network with most work, for a tile as it is in use.
+fn largest(index: usize) -> Result<Ready> {
+    let mut largest = (0, String::new());
+    for name in models::names() {
+        let checkpoint = models::find(Some(&name), None)?;
+        let (graph, ..) = checkpoint.network.graph(1, [TILE, TILE], Mode::Infer)?;
+        largest = largest.max((Plan::new(&graph, Options::default())?.macs(), name));
+    }
+    loaded(index, &largest.1, side(index, LARGE))
+}
+
+/// The first tile, by the submissions that it is cut into: the longest of them.
+fn first((gpu, _, id): &mut Ready) -> Result<String> {
+    gpu.run(*id, &[clock()])?;
+    gpu.losses()?;
+    let (count, longest) = (gpu.submitted(), gpu.longest_submission());
+    let text = format!("{:.1} ms, of {count}", 1e3 * longest.as_secs_f64());
+    match gpu.info().kind {
+        AdapterKind::Software => Ok(text),
+        _ if longest < WATCHDOG => Ok(text),
+        _ => Err(Error::device(format!("{text}: systems reset a GPU that takes so long"))),
+    }
 }
 
 /// What the device allows, beside what kernels and networks need.
@@ -103,16 +148,16 @@ fn clock() -> StepParams {
 }
 
 /// A network for a tile, loaded.
-fn loaded(index: usize, name: &str) -> Result<(Gpu, (Arc<Plan>, crate::executor::PlanId))> {
+fn loaded(index: usize, name: &str, side: usize) -> Result<Ready> {
     let checkpoint = models::find(Some(name), None)?;
     let (network, weights) = checkpoint.network.collapse(&checkpoint.weights)?;
-    let (graph, ..) = network.graph(1, [TILE, TILE], Mode::Infer)?;
+    let (graph, ..) = network.graph(1, [side, side], Mode::Infer)?;
     let plan = Arc::new(Plan::new(&graph, Options::default())?);
     let mut gpu = Gpu::open(index)?;
     let id = gpu.load(Arc::clone(&plan))?;
     let state = weights.to_state(&graph, plan.layout())?;
     gpu.write_state(Arena::Parameters, &state.parameters)?;
-    Ok((gpu, (plan, id)))
+    Ok((gpu, plan, id))
 }
 
 /// Kernels made twice, and the time of the first tile and the one after it.
@@ -121,7 +166,7 @@ fn model(index: usize, name: &str) -> Result<String> {
     let mut tiles = Vec::new();
     for _ in 0..2 {
         let begun = Instant::now();
-        let (mut gpu, (_, id)) = loaded(index, name)?;
+        let (mut gpu, _, id) = loaded(index, name, side(index, TILE))?;
         times.push(1e3 * begun.elapsed().as_secs_f64());
         for _ in 0..2 {
             let begun = Instant::now();

@@ -100,7 +100,9 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
     let ways = all.iter().flat_map(|adapter| [adapter.clone()].into_iter().chain(gpu::ways(adapter)));
     for adapter in ways {
         console.note(&format!("looking at {} ...", adapter.name));
-        add(&format!("adapter {}, {}", adapter.index, devices::text(&adapter)), probe::device(adapter.index))?;
+        let mut findings = vec![conformance(adapter.index)];
+        findings.extend(probe::device(adapter.index));
+        add(&format!("adapter {}, {}", adapter.index, devices::text(&adapter)), findings)?;
     }
     let mut others: Vec<Finding> = Vec::new();
     for (adapter, why) in gpu::hidden() {
@@ -124,10 +126,20 @@ fn entry((title, findings): &Section) -> (String, Value) {
     (title.clone(), findings.iter().map(Finding::json).collect())
 }
 
+/// What the driver has passed of its interface's conformance tests.
+fn conformance(index: usize) -> Finding {
+    let text = match gpu::conformance(index) {
+        None => "the interface does not tell".into(),
+        Some(version) if version.starts_with("0.") => "the driver has passed no conformance test".into(),
+        Some(version) => format!("tests of version {version} passed"),
+    };
+    Finding::new("conformance", text)
+}
+
 /// What `--device` takes, and why.
 fn choice(common: &Common) -> Vec<Finding> {
     let mut told = Vec::new();
-    let chosen = Device::choose(&common.device, common.kernels(), &mut |line| told.push(line.to_string()));
+    let chosen = Device::choose(&common.device, common.kernels(), &mut |failure| told.push(failure.to_string()));
     let mut findings: Vec<Finding> =
         told.into_iter().map(|line| Finding { mark: Mark::Fails, ..Finding::new("left out", line) }).collect();
     let name = format!("--device {}", common.device);

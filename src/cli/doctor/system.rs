@@ -17,7 +17,7 @@ const VARIABLES: [&str; 16] = [
     "__VK", "LIBGL_", "ENABLE_",
 ];
 /// Others, as they are.
-const NAMED: [&str; 8] = [
+const NAMED: [&str; 9] = [
     "LD_PRELOAD",
     "LD_LIBRARY_PATH",
     "XDG_CACHE_HOME",
@@ -26,6 +26,7 @@ const NAMED: [&str; 8] = [
     "WAYLAND_DISPLAY",
     "RAYON_NUM_THREADS",
     "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_DRIVER_CAPABILITIES",
 ];
 
 /// The program and what it was built from.
@@ -110,7 +111,7 @@ fn folders(kind: &str) -> Vec<PathBuf> {
     roots.into_iter().chain(home).map(|root| root.join("vulkan").join(kind)).collect()
 }
 
-/// Files of drivers, and whether each can be loaded.
+/// Files of drivers, and whether each can be loaded and asked for more.
 pub fn drivers() -> Vec<Finding> {
     let stated = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].into_iter().find_map(std::env::var_os);
     let files: Vec<PathBuf> = match &stated {

@@ -84,7 +84,7 @@ fn factor(text: &str) -> std::result::Result<Factor, String> {
 pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<Outcome> {
     if let (Some(checkpoint), Some(data)) = (&arguments.checkpoint, &arguments.data) {
         let device = console.device(common)?;
-        let scored = rows::score(checkpoint, data, &arguments.table, &device)?;
+        let scored = rows::score(checkpoint, data, &arguments.table, &device, console)?;
         match (arguments.json, arguments.csv) {
             (true, _) => output::json(&scored.json())?,
             (_, true) => output::line(&scored.csv())?,

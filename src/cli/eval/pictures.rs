@@ -9,7 +9,7 @@ use crate::device::Device;
 use crate::image::protocol::{self, Factor};
 use crate::image::score::Score;
 use crate::image::{DecodeOptions, Picture, Plane, SaveOptions};
-use crate::upscale::{Size, UpscaleOptions, Upscaler};
+use crate::upscale::{Fallback, Size, UpscaleOptions, Upscaled, Upscaler};
 use crate::{Error, Result, data};
 use serde_json::json;
 
@@ -133,7 +133,8 @@ impl<'a> Job<'a> {
                 entry.parameters = Some(weights.parameters() as u64);
                 let mut seconds = 0.0;
                 for file in files {
-                    let restored = truths.with(file, |truth| self.restore(file, truth, &set, name, upscaler));
+                    let restored =
+                        truths.with(file, |truth| self.restore(file, truth, [&set, name], upscaler, console));
                     if let Some((score, took)) = restored? {
                         entry.pictures.push((file_name(file), score));
                         seconds += took;
@@ -154,15 +155,21 @@ impl<'a> Job<'a> {
         &self,
         file: &Path,
         truth: &Picture,
-        set: &str,
-        name: &str,
+        [set, name]: [&str; 2],
         upscaler: &mut Upscaler,
+        console: &Console,
     ) -> Result<(Score, f64)> {
         let low = protocol::low_resolution(truth, self.scale).map_err(|e| named(file, &e))?;
         let begun = Instant::now();
         let size = Size::Factor(self.scale.value());
-        let output = upscaler.upscale_to(&low, Some(size), &mut |_, _| {})?.picture.map(Plane::to_eight_bits);
+        let Upscaled { picture, fallbacks } = upscaler.upscale_to(&low, Some(size), &mut |_, _| {})?;
+        let output = picture.map(Plane::to_eight_bits);
         let seconds = begun.elapsed().as_secs_f64();
+        for fallback in fallbacks {
+            if let Fallback::Device(failure) = fallback {
+                console.device_failed(&failure, json!({ "input": file.display().to_string() }));
+            }
+        }
         if let Some(folder) = &self.arguments.save {
             let folder = folder.join(folder_of(name)).join(set);
             std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;

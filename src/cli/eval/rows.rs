@@ -14,6 +14,7 @@ use crate::train::{Confusion, ValueScores, check_rows, predict_rows, row_scores,
 use crate::{Error, Result};
 use serde_json::{Value, json};
 
+use crate::cli::console::Console;
 use crate::cli::{model, output, table};
 
 /// How good a network is on some rows.
@@ -35,7 +36,13 @@ enum Detail {
 ///
 /// # Errors
 /// When the data do not fit the network, naming the file.
-pub fn score(path: &Path, data: &Path, arguments: &table::Arguments, device: &Device) -> Result<Scored> {
+pub fn score(
+    path: &Path,
+    data: &Path,
+    arguments: &table::Arguments,
+    device: &Device,
+    console: &Console,
+) -> Result<Scored> {
     let checkpoint = model::file(path)?;
     if let crate::network::Input::Picture { .. } = checkpoint.network.input() {
         return Err(Error::input(format!("{}: enlarges pictures; score it by --hr and -m", path.display())));
@@ -44,7 +51,9 @@ pub fn score(path: &Path, data: &Path, arguments: &table::Arguments, device: &De
     let (rows, failed) = read(&checkpoint, data, arguments)?;
     check_rows(&checkpoint.network, &rows).map_err(|e| Error::input(format!("{}: {e}", data.display())))?;
     let mut predictor = Predictor::on(device, &checkpoint.network, &checkpoint.weights)?;
-    let outputs = predict_rows(&mut predictor, &rows)?;
+    let outputs = predict_rows(&mut predictor, &rows);
+    predictor.take_failures().iter().for_each(|failure| console.device_failed(failure, json!({})));
+    let outputs = outputs?;
     let spec = &checkpoint.interface.output;
     let [first, second] = score_rows(&rows, loss, spec, &outputs);
     let [name, other] = row_scores(&rows);

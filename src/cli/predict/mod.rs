@@ -9,6 +9,7 @@ use crate::network::Input;
 use crate::predict::Predictor;
 use crate::train::{check_rows, predict_rows};
 use crate::{Error, Result, files};
+use serde_json::json;
 
 use super::console::Console;
 use super::{Common, Outcome, model, output, table};
@@ -64,11 +65,12 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
             rows.check().and_then(|()| check_rows(&checkpoint.network, rows)).map_err(|e| of(path, &e))?;
             Ok((taken.numbers, rows.count(), predict_rows(&mut predictor, &taken.rows)?))
         });
+        let name = path.display().to_string();
+        predictor.take_failures().iter().for_each(|failure| console.device_failed(failure, json!({ "input": name })));
         match answers {
             Ok((numbers, count, outputs)) => {
-                let input = &path.display().to_string();
                 for (row, output) in outputs.chunks(outputs.len() / count).enumerate() {
-                    let place = Place { input, row: numbers.get(row).copied() };
+                    let place = Place { input: &name, row: numbers.get(row).copied() };
                     let answer = Answer::new(spec, output, arguments.values);
                     match (&arguments.output, arguments.json) {
                         (Some(_), _) => sheet.push(&place, &answer)?,
@@ -81,7 +83,6 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
             Err(error) if predictor.has_failed() => return Err(error),
             Err(error) => failures.push(error),
         }
-        predictor.take_notes().iter().for_each(|line| console.device_failed(line, &predictor.device()));
     }
     if failures.len() == arguments.input.len() {
         let last = failures.pop().expect("inputs are required");

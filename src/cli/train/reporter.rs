@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::device::Failure;
 use crate::train::{Progress, Report, Validation};
 use serde_json::json;
 
@@ -62,8 +63,7 @@ impl Report for ProgressReporter<'_> {
         self.console.event("validation", fields);
     }
 
-    fn device_failed(&mut self, line: &str, step: u64) {
-        self.console.line(line);
-        self.console.event("device_failed", json!({ "text": line, "step": step }));
+    fn device_failed(&mut self, failure: &Failure, step: u64) {
+        self.console.device_failed(failure, json!({ "step": step }));
     }
 }

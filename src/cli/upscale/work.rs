@@ -150,7 +150,10 @@ impl Pictures<'_> {
                         tally.devices[at] = upscaler.devices(&plan);
                         for fallback in fallbacks {
                             match fallback {
-                                Fallback::Device(line) => console.device_failed(&line, &upscaler.device()),
+                                Fallback::Device(failure) => {
+                                    let input = job.from.path().display().to_string();
+                                    console.device_failed(&failure, json!({ "input": input }));
+                                }
                                 Fallback::Halved { .. } if halved => {}
                                 Fallback::Halved { from: [width, height], error } => {
                                     halved = true;

@@ -79,7 +79,7 @@ impl Tuner {
     /// each as it is known. What the device's memory holds is not measured again; what is found goes there.
     ///
     /// # Errors
-    /// When the device was opened without a memory, or with a tile shape that is to be used.
+    /// When the device was opened without a memory, or with a tile shape that is to be used; when it is lost or hangs.
     pub(super) fn tune(
         &mut self,
         site: Site<'_>,
@@ -155,6 +155,9 @@ impl Tuner {
                 // A shape that the device cannot run is no reason not to use the device.
                 let choice = context
                     .apart(|context| Measure { context, fixed, clock, longest: budget / 2 }.key(&key).unwrap_or(None));
+                if context.health.is_dead() {
+                    context.check("tuning")?;
+                }
                 self.measured += usize::from(choice.is_some());
                 finding.measured = choice.is_some();
                 match &choice {

@@ -184,6 +184,11 @@ fn one_that_fails_does_not_stop_the_others() {
     let last = events.last().unwrap();
     assert_eq!((last["event"].as_str(), last["written"].as_u64()), (Some("done"), Some(1)));
     assert_eq!(last["failed"].as_u64(), Some(2));
+    let device = |kind: &str| events.iter().find(|event| event["event"] == kind).unwrap()["device"].as_str().unwrap();
+    assert!(
+        device("file").starts_with("CPU") && device("file") == device("device"),
+        "the event names what made the file"
+    );
     assert_eq!(tree(&folder.path().join("out")), ["b.png"]);
 }
 
