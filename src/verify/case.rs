@@ -20,6 +20,8 @@ pub(super) enum Scale {
     Program(Box<Case>),
     /// The result's largest magnitude.
     Largest,
+    /// A magnitude for each result, where it comes of terms that may cancel; no less than the result's own.
+    Each(Vec<f64>),
     /// The result's own magnitude, and no less than 1.
     One,
 }
@@ -169,6 +171,10 @@ impl Case {
             Scale::Largest => {
                 let largest = |w: &Vec<f32>| w.iter().fold(1e-3, |m: f64, v| m.max(f64::from(v.abs())));
                 want.iter().map(|w| vec![largest(w); w.len()]).collect()
+            }
+            Scale::Each(least) => {
+                let largest = |w: &Vec<f32>, least: f64| w.iter().fold(least, |m, v| m.max(f64::from(v.abs())));
+                want.iter().zip(least).map(|(w, &least)| vec![largest(w, least); w.len()]).collect()
             }
             Scale::One => want.iter().map(|w| vec![1.0; w.len()]).collect(),
         };

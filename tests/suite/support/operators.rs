@@ -203,7 +203,14 @@ impl Program {
         // are products with the cotangent (1 for a loss, shared out among its elements).
         let largest = |values: &[f32]| values.iter().fold(0.0f64, |m, v| m.max(f64::from(v.abs())));
         let operands = self.inputs.iter().map(|(_, s)| largest(&s.values)).fold(1.0, f64::max);
-        self.outputs.iter().map(|o| vec![operands.min(1e3) * largest(&o.2.values).min(1.0); o.2.values.len()]).collect()
+        let own = |o: &(TensorId, String, Stored, Family)| match o.3 {
+            // A loss and its gradients are differences that may all but cancel: of logits, of a probability and a target. What
+            // rounding can do follows from what is subtracted, for a gradient from each item's share of it.
+            Family::Loss if o.1 == "y" => 1.0,
+            Family::Loss => 1.0 / self.inputs.last().map_or(1, |(_, s)| s.values.len()) as f64,
+            _ => largest(&o.2.values).min(1.0),
+        };
+        self.outputs.iter().map(|o| vec![operands.min(1e3) * own(o); o.2.values.len()]).collect()
     }
 
     /// Runs the program on a subject and judges every stored result.
