@@ -148,6 +148,7 @@ pub const ALL: &[Entry] = &[
     any("data.degrade.jpeg.subsampled", PART),
     any("data.shift", Range::Whole(0, 1024)),
     any("data.class_weights", Range::Between(1e-3, 1e3)),
+    any("data.skip", Range::Whole(0, 1_000_000)),
     any("data.holdout", SHARE),
     any("data.split_seed", Range::Whole(0, u32::MAX as u64)),
     any("data.points", Range::Whole(1, 100_000_000)),

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::data::table::{Decimal, Format, Separator, Table, columns};
+use crate::data::table::{Decimal, Format, Separator, Table};
 use crate::data::{Rows, Samples};
-use crate::interface::{InputSpec, Interface};
+use crate::interface::Interface;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as WordError, StrDeserializer};
+
+use super::console::Console;
 
 /// How a table is written; what is not given is found.
 #[derive(clap::Args)]
@@ -25,6 +27,9 @@ pub struct Arguments {
     /// Whether a table's first line names its columns: true or false; found when not given
     #[arg(long, value_name = "BOOL")]
     header: Option<bool>,
+    /// Lines above a table that are left out
+    #[arg(long, value_name = "LINES", default_value_t = 0)]
+    skip: usize,
 }
 
 /// A word as recipes have it.
@@ -34,33 +39,22 @@ fn word<T: for<'de> Deserialize<'de>>(text: &str) -> std::result::Result<T, Stri
 }
 
 impl Arguments {
-    /// Reads a table for a network.
+    /// Reads a table for a network, and says how.
     ///
     /// # Errors
     /// Naming file and line.
-    pub fn open(&self, path: &Path, interface: &Interface) -> Result<Table> {
-        let Arguments { separator, decimal, header, .. } = *self;
-        let expected: Vec<&str> = match &interface.input {
-            InputSpec::Columns { columns, named: true } => columns.iter().map(|c| c.name.as_str()).collect(),
-            _ => Vec::new(),
-        };
-        Table::open(path, &Format { separator, decimal, header }, &expected)
+    pub fn open(&self, path: &Path, interface: &Interface, console: &Console) -> Result<Table> {
+        let Arguments { separator, decimal, header, skip, .. } = *self;
+        let table = Table::open_for(path, &Format { separator, decimal, header, skip }, &interface.input)?;
+        console.note(&table.describe());
+        table.notes().for_each(|note| console.note(&note));
+        Ok(table)
     }
 }
 
-/// The features of all rows of a table, without targets.
-///
-/// # Errors
-/// Naming the columns that are missing, or the line and column of a cell that is not understood.
-pub fn features(table: &Table, interface: &Interface, target: Option<usize>) -> Result<Rows> {
-    let (columns, places) = columns::places(table, &interface.input, target)?;
-    let rows: Vec<usize> = (0..table.count()).collect();
-    let features = Samples::Floats(columns::features(table, &columns, &places, &rows)?);
-    Ok(Rows {
-        features,
-        width: interface.input.width(),
-        targets: vec![0.0; rows.len()],
-        target_width: 1,
-        classes: None,
-    })
+/// Rows without targets.
+pub fn rows(features: Vec<f32>, interface: &Interface) -> Rows {
+    let width = interface.input.width();
+    let count = features.len() / width.max(1);
+    Rows { features: Samples::Floats(features), width, targets: vec![0.0; count], target_width: 1, classes: None }
 }

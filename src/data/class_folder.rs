@@ -34,6 +34,7 @@ pub struct ClassFolder {
 /// When there is no folder, or none has a picture.
 pub fn load(path: &Path, size: [usize; 3], how: Fit) -> Result<ClassFolder> {
     let (names, mut notes) = folders(path)?;
+    notes.extend(check_below(path, &names)?);
     let mut found: Vec<(PathBuf, usize)> = Vec::new();
     for (class, name) in names.iter().enumerate() {
         let listing = files::list(&[path.join(name)])?;
@@ -78,6 +79,37 @@ pub fn load(path: &Path, size: [usize; 3], how: Fit) -> Result<ClassFolder> {
     let (width, classes) = (size.iter().product(), Some(names.len()));
     let rows = Rows { features: Samples::Bytes(bytes), width, targets, target_width: 1, classes };
     Ok(ClassFolder { rows, names, paths, hashes, failed, notes })
+}
+
+/// What is worth saying of folders within classes, whose pictures are of the class.
+///
+/// # Errors
+/// When the folders are parts of a data set rather than classes: several of them hold folders of the same names.
+fn check_below(path: &Path, names: &[String]) -> Result<Vec<String>> {
+    let (mut notes, mut seen): (Vec<String>, BTreeMap<String, &String>) = Default::default();
+    for name in names {
+        let entries = std::fs::read_dir(path.join(name)).map_err(|e| Error::io(path.join(name), e))?;
+        let folder = |entry: std::fs::DirEntry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (!name.starts_with('.') && entry.path().is_dir()).then_some(name)
+        };
+        let mut below: Vec<String> = entries.flatten().filter_map(folder).collect();
+        below.sort();
+        for folder in &below {
+            if let Some(other) = seen.insert(folder.clone(), name) {
+                let (path, one) = (path.display(), path.join(other));
+                let why =
+                    format!("its folders {other} and {name} both hold a folder {folder}, so that they are no classes");
+                let remedy = format!("name the one whose folders are the classes, such as {}", one.display());
+                return Err(Error::input(format!("{path}: {why}; {remedy}")));
+            }
+        }
+        if !below.is_empty() {
+            let (count, first) = (below.len(), &below[0]);
+            notes.push(format!("class {name} holds {count} folders ({first} first): their pictures are of that class"));
+        }
+    }
+    Ok(notes)
 }
 
 /// Whether there are folders in a folder.

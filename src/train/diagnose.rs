@@ -37,7 +37,9 @@ pub(super) fn explain(
 fn last(good: &Snapshot) -> String {
     match good.step {
         0 => "nothing was saved before it".into(),
-        step => format!("the checkpoint of step {step} is untouched"),
+        step => format!(
+            "the checkpoint of step {step} is untouched: --resume goes on from it, with --set for what is to change"
+        ),
     }
 }
 

@@ -78,12 +78,19 @@ pub fn find_rate(
             break;
         }
     }
-    let (lowest, suggestion) = suggest(&points);
+    // A curve that was cut off has no valley to be trusted.
+    let (lowest, suggestion) = match (suggest(&points), stop.requested()) {
+        ((lowest, _), true) => (lowest, None),
+        (found, false) => found,
+    };
     let lines = points.iter().map(|[rate, loss, smooth]| format!("{rate:.6e},{loss:.6e},{smooth:.6e}\n"));
     let text: String = std::iter::once("lr,loss,smoothed_loss\n".to_string()).chain(lines).collect();
     files::replace(&place.path().join("lr.csv"), text.as_bytes())?;
     let curve = points.iter().map(|[rate, _, smooth]| (rate.log10(), *smooth)).collect();
-    let title = suggestion.map_or("no rate lowered the loss".into(), |rate| format!("suggested: {rate:.1e}"));
+    let title = suggestion
+        .map_or(if stop.requested() { "stopped" } else { "no rate lowered the loss" }.to_string(), |rate| {
+            format!("suggested: {rate:.1e}")
+        });
     let panel = Panel {
         title: format!("mean loss ({title})"),
         below: "learning rate",

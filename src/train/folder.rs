@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::report::Report;
 use crate::checkpoint::{Checkpoint, FloatFormat, Standing};
 use crate::files::{self, Lock};
 use crate::{Error, Result};
@@ -85,7 +86,28 @@ impl RunFolder {
     pub(super) fn kept(&self, step: u64) -> Result<PathBuf> {
         let folder = self.path.join(KEPT);
         std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
-        Ok(folder.join(format!("step-{step}.safetensors")))
+        Ok(folder.join(kept_name(step)))
+    }
+
+    /// Puts the best weights back from those that were kept, where they are gone; where none were, the next validation is the
+    /// best so far. Returns how the run stands then.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub(super) fn mend_best(&self, standing: Standing, report: &mut dyn Report) -> Result<Standing> {
+        let Some(mark) = standing.best.first().filter(|_| !self.best().exists()) else { return Ok(standing) };
+        let (name, step) = ("best.safetensors", mark.step);
+        match std::fs::read(self.path.join(KEPT).join(kept_name(step))) {
+            Ok(bytes) => {
+                files::replace(&self.best(), &bytes)?;
+                report.note(&format!("{name} was gone: it is that of step {step} again, which was kept"));
+                Ok(standing)
+            }
+            Err(_) => {
+                report.note(&format!("{name} of step {step} is gone: the next validation is the best so far"));
+                Ok(Standing::default())
+            }
+        }
     }
 
     /// Removes kept weights of steps that are not, or no longer, among the best: also those that a run left behind which
@@ -134,4 +156,9 @@ impl RunFolder {
         }
         files::replace(&path, &bytes)
     }
+}
+
+/// The name of the weights of a step that are kept.
+fn kept_name(step: u64) -> String {
+    format!("step-{step}.safetensors")
 }

@@ -21,8 +21,107 @@ pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<()> {
     Ok(())
 }
 
+/// One clear line for a text that is no TOML, with the line's number.
+pub(super) fn syntax(name: &str, text: &str, error: &toml::de::Error) -> Error {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let (line, start) = (1 + text[..at].matches('\n').count(), text[..at].rfind('\n').map_or(0, |end| end + 1));
+    let written = text[start..].lines().next().unwrap_or_default().trim();
+    let what = error.message().replace('\n', " ");
+    let remedy = match written.contains('\\') && written.contains('"') {
+        true => "; write a path with backslashes in single quotes",
+        false => "",
+    };
+    Error::file(name, format!("line {line} ({written}): {what}{remedy}"))
+}
+
+/// The key at which a recipe is not understood: the one without which the error would be another. Names of kinds are tried
+/// last, since everything beside them depends on them.
+pub(super) fn culprit(table: &toml::Table, error: &str, read: &dyn Fn(toml::Table) -> Option<String>) -> String {
+    let mut path: Vec<Step> = Vec::new();
+    while let Some(here) = path.iter().try_fold(Found::Table(table), |found, step| found.step(step)) {
+        let next = here.steps().into_iter().find(|step| {
+            let mut without = table.clone();
+            remove(&mut without, &path, step);
+            read(without).as_deref() != Some(error)
+        });
+        let Some(step) = next else { break };
+        path.push(step);
+    }
+    let mut key = String::new();
+    for step in &path {
+        match step {
+            Step::Key(name) if key.is_empty() => key.push_str(name),
+            Step::Key(name) => key.extend([".", name]),
+            Step::Place(place) => key.push_str(&format!("[{place}]")),
+        }
+    }
+    key
+}
+
+/// From a value to one within it.
+enum Step {
+    Key(String),
+    Place(usize),
+}
+
+/// A value of a recipe.
+enum Found<'a> {
+    Table(&'a toml::Table),
+    Value(&'a toml::Value),
+}
+
+impl<'a> Found<'a> {
+    fn step(self, step: &Step) -> Option<Found<'a>> {
+        match (self, step) {
+            (Found::Table(table), Step::Key(key)) => table.get(key).map(Found::Value),
+            (Found::Value(toml::Value::Table(table)), Step::Key(key)) => table.get(key).map(Found::Value),
+            (Found::Value(toml::Value::Array(items)), Step::Place(place)) => items.get(*place).map(Found::Value),
+            _ => None,
+        }
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let keys = |table: &toml::Table| {
+            let is_kind = |key: &&String| ["kind", "layer"].contains(&key.as_str());
+            let (kinds, others): (Vec<&String>, Vec<&String>) = table.keys().partition(is_kind);
+            others.into_iter().chain(kinds).map(|key| Step::Key(key.clone())).collect()
+        };
+        match self {
+            Found::Table(table) => keys(table),
+            Found::Value(toml::Value::Table(table)) => keys(table),
+            Found::Value(toml::Value::Array(items)) => (0..items.len()).map(Step::Place).collect(),
+            Found::Value(_) => Vec::new(),
+        }
+    }
+}
+
+fn remove(table: &mut toml::Table, path: &[Step], last: &Step) {
+    let Some((Step::Key(first), rest)) = path.split_first() else {
+        if let Step::Key(key) = last {
+            table.remove(key);
+        }
+        return;
+    };
+    let mut at = table.get_mut(first);
+    for step in rest {
+        at = match step {
+            Step::Key(key) => at.and_then(|value| value.get_mut(key)),
+            Step::Place(place) => at.and_then(|value| value.get_mut(*place)),
+        };
+    }
+    match (at, last) {
+        (Some(toml::Value::Table(table)), Step::Key(key)) => {
+            table.remove(key);
+        }
+        (Some(toml::Value::Array(items)), Step::Place(place)) => {
+            items.remove(*place);
+        }
+        _ => {}
+    }
+}
+
 /// One clear line, with the nearest known key when one was unknown.
-pub(super) fn fault(name: &str, error: toml::de::Error) -> Error {
+pub(super) fn fault(name: &str, key: &str, error: &toml::de::Error) -> Error {
     let text = error.message().replace('\n', " ");
     let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
     let hint = match quoted.split_first() {
@@ -30,7 +129,13 @@ pub(super) fn fault(name: &str, error: toml::de::Error) -> Error {
         _ => None,
     };
     let hint = hint.map_or(String::new(), |key| format!("; did you mean `{key}`?"));
-    Error::file(name, format!("{text}{hint}"))
+    let unknown_key = text.starts_with("unknown field");
+    match key {
+        "" => Error::file(name, format!("{text}{hint}")),
+        // The message has the key's last name.
+        key if unknown_key && !key.contains('.') => Error::file(name, format!("{text}{hint}")),
+        key => Error::key(key, format!("{text}{hint}")).in_file(name),
+    }
 }
 
 /// The known word with the fewest edits, if they are few.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Schedule;
 use super::data_spec::{ClassesSpec, DataSpec, IdxSpec};
-use super::overrides::{fault, set};
+use super::overrides::{culprit, fault, set, syntax};
 use super::sections::{OptimizerSpec, ResumeSpec, ValidateSpec};
 use super::table::TableSpec;
 use crate::checkpoint::LossSpec;
@@ -101,14 +101,19 @@ impl Recipe {
     /// # Errors
     /// Naming the key, with the nearest known key as a suggestion.
     pub fn parse(text: &str, name: &str, overrides: &[String]) -> Result<Recipe> {
-        let mut table: toml::Table = text.parse().map_err(|e| fault(name, e))?;
+        let mut table: toml::Table = text.parse().map_err(|e| syntax(name, text, &e))?;
         for setting in overrides {
             set(&mut table, setting)?;
         }
         superseded(&table).map_err(|e| e.in_file(name))?;
         let written = serde_json::to_value(&table).map_err(|e| Error::file(name, e.to_string()))?;
         ranges::check(&written, "").map_err(|e| e.in_file(name))?;
-        let recipe: Recipe = toml::Value::Table(table).try_into().map_err(|e| fault(name, e))?;
+        let recipe = toml::Value::Table(table.clone()).try_into::<Recipe>().map_err(|error| {
+            let read = |table: toml::Table| {
+                toml::Value::Table(table).try_into::<Recipe>().err().map(|error| error.message().to_string())
+            };
+            fault(name, &culprit(&table, error.message(), &read), &error)
+        })?;
         recipe.check().map_err(|e| e.in_file(name))?;
         Ok(recipe)
     }

@@ -265,6 +265,9 @@ pub(super) fn accept(differences: Vec<Difference>, allowed: &[Change], run: &Pat
     Err(Error::file(run, format!("is of another run: {what}; {remedy}")))
 }
 
+/// What can be done about a record that is lost.
+const WITHOUT: &str = "put it back, or go on without by --set 'resume.allow=[\"record\"]'";
+
 /// The records of a run, oldest first: one from its beginning, one more from each step at which a change was accepted.
 pub(super) struct History {
     path: PathBuf,
@@ -290,10 +293,16 @@ impl History {
             false => Vec::new(),
             true => {
                 let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
-                serde_json::from_slice(&bytes).map_err(|e| Error::file(&path, format!("is damaged: {e}")))?
+                serde_json::from_slice(&bytes)
+                    .map_err(|e| Error::file(&path, format!("is damaged ({e}); {WITHOUT}")))?
             }
         };
         Ok(History { path, parts })
+    }
+
+    /// An empty one for a folder, whatever its file holds.
+    pub(super) fn anew(folder: &Path) -> Self {
+        History { path: folder.join("record.json"), parts: Vec::new() }
     }
 
     /// The record of a hash.
@@ -303,10 +312,8 @@ impl History {
     pub(super) fn find(&self, hash: &str) -> Result<Record> {
         let bad = |why: String| Error::file(&self.path, why);
         let part = self.parts.iter().rev().find(|part| part.hash == hash && digest(&part.record) == hash);
-        let part = part.ok_or_else(|| {
-            let remedy = "put it back, or go on without by --set 'resume.allow=[\"record\"]'";
-            bad(format!("does not hold the record that the checkpoint was written with; {remedy}"))
-        })?;
+        let part = part
+            .ok_or_else(|| bad(format!("does not hold the record that the checkpoint was written with; {WITHOUT}")))?;
         serde_json::from_value(part.record.clone()).map_err(|e| bad(format!("is not understood: {e}")))
     }
 

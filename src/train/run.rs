@@ -12,7 +12,7 @@ use super::prepare::{Prepared, prepare};
 use super::record::{History, How, Record};
 use super::report::{Progress, Report, Validation};
 use super::resume::Resumed;
-use super::sections::ResumeSpec;
+use super::sections::{Change, ResumeSpec};
 use super::trainer::Snapshot;
 use super::validator::Validator;
 use super::{CancelToken, Recipe, Trainer};
@@ -80,7 +80,8 @@ pub fn run(
     if let Some(resumed) = &mut resumed {
         resumed.accept_how(&now, allowed, report)?;
     }
-    let start = recipe.start.as_deref().map(Checkpoint::open).transpose()?;
+    // A run that goes on has weights of its own.
+    let start = recipe.start.as_deref().filter(|_| resumed.is_none()).map(Checkpoint::open).transpose()?;
     let mut prepared = prepare(recipe, resumed.as_ref().map_or(0, Resumed::step), report)?;
     let record = Record { how: now, what: prepared.what(recipe) };
     let standing = match &resumed {
@@ -90,19 +91,26 @@ pub fn run(
     let state = Beginning { start: start.as_ref(), resumed: resumed.as_ref() };
     let (device, trainer, good) = state.open(device, recipe, &prepared, report)?;
     let metrics = Metrics::read(folder, &prepared.validator.columns(), trainer.step())?;
+    let mut history = match History::read(folder) {
+        Err(_) if resumed.is_none() || allowed.contains(&Change::Record) => History::anew(folder),
+        history => history?,
+    };
     // All is accepted: from here on files are written.
     let folder = found.map_or_else(|| RunFolder::create(folder), Ok)?;
     // What is allowed this time is not allowed next time.
     let copy = Recipe { resume: ResumeSpec::default(), ..recipe.clone() };
-    files::replace(&folder.path().join("recipe.toml"), copy.to_toml().as_bytes())?;
-    let record = Some(History::read(folder.path())?.add(trainer.step(), &record)?);
+    let recipe_path = folder.path().join("recipe.toml");
+    let earlier = resumed.as_ref().and_then(|_| std::fs::read(&recipe_path).ok());
+    files::replace(&recipe_path, copy.to_toml().as_bytes())?;
+    let record = Some(history.add(trainer.step(), &record)?);
     metrics.begin()?;
+    let standing = folder.mend_best(standing, report)?;
     folder.prune(&standing);
     let before = metrics.last().map_or(0.0, |row| row.seconds);
     let (interface, begun) = (prepared.interface.clone(), Instant::now());
     let audit = StepAudit::of(&device, &trainer);
-    let (reopened, last) = (false, None);
-    Run {
+    let (reopened, last, first) = (false, None, trainer.step());
+    let mut run = Run {
         recipe,
         device,
         folder,
@@ -117,8 +125,14 @@ pub fn run(
         good,
         begun,
         before,
+    };
+    let result = run.go(&mut prepared, stop, report);
+    // Settings that came to no checkpoint are not those of the run that goes on.
+    if let (Err(Error::NonFinite(_)), Some(earlier), true) = (&result, earlier, run.good.step == first) {
+        files::replace(&recipe_path, &earlier)?;
+        report.note("recipe.toml is again the one that the checkpoint was made by");
     }
-    .go(&mut prepared, stop, report)
+    result
 }
 
 pub(super) struct Run<'a> {
@@ -145,7 +159,7 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn go(mut self, prepared: &mut Prepared, stop: &CancelToken, report: &mut dyn Report) -> Result<Summary> {
+    fn go(&mut self, prepared: &mut Prepared, stop: &CancelToken, report: &mut dyn Report) -> Result<Summary> {
         while let Err(error) = self.steps(prepared, stop, report) {
             self.recover(error, prepared, report)?;
         }
@@ -156,14 +170,18 @@ impl Run<'_> {
         }
         self.metrics.draw(self.last.as_ref())?;
         self.picture(&mut prepared.validator)?;
-        if !self.folder.best().exists() {
+        // Before its first step a network has learned nothing that could be of use.
+        if self.trainer.step() > 0 && !self.folder.best().exists() {
             let weights = self.trainer.averaged()?;
             self.ship(&self.folder.best(), &weights, self.last.as_ref())?;
-            report.note("no score was finite, so that none is best: best.safetensors holds the last weights");
+            report.note(&match self.last {
+                Some(_) => "no score was finite, so that none is best: best.safetensors holds the last weights".into(),
+                None => format!("best.safetensors was gone: it holds the weights of step {}", self.trainer.step()),
+            });
         }
         Ok(Summary {
             step: self.trainer.step(),
-            last: self.last,
+            last: self.last.clone(),
             best: self.standing.score(),
             seconds: self.before + self.begun.elapsed().as_secs_f64(),
             stopped: self.trainer.step() < self.recipe.steps && !stale,

@@ -1,5 +1,7 @@
 //! What a network of rows gets right and wrong, class by class or column by column.
 
+use std::collections::BTreeMap;
+
 use crate::data::Rows;
 use crate::interface::{OutputSpec, Reading};
 
@@ -8,8 +10,10 @@ use crate::interface::{OutputSpec, Reading};
 pub struct Confusion {
     /// Names of the classes.
     pub names: Vec<String>,
-    /// Rows by their class and, within it, by the class that the network gives.
-    pub counts: Vec<Vec<usize>>,
+    /// Rows by their class and the class that the network gives; of many classes few pairs occur.
+    counts: BTreeMap<(usize, usize), usize>,
+    /// By class: its rows, rows that are given it, and both.
+    sums: Vec<[usize; 3]>,
 }
 
 /// The scores of one class; none where they are undefined, as the precision of a class that is never given.
@@ -29,19 +33,37 @@ impl Confusion {
     /// Counts the rows.
     pub fn new(rows: &Rows, spec: &OutputSpec, outputs: &[f32]) -> Self {
         let names = spec.classes().to_vec();
-        let mut counts = vec![vec![0; names.len()]; names.len()];
+        let (mut counts, mut sums) = (BTreeMap::new(), vec![[0; 3]; names.len()]);
         let width = outputs.len() / rows.count().max(1);
         for (target, output) in rows.targets.iter().zip(outputs.chunks(width.max(1))) {
-            counts[*target as usize][spec.class(output)] += 1;
+            let (is, given) = (*target as usize, spec.class(output));
+            *counts.entry((is, given)).or_insert(0) += 1;
+            sums[is][0] += 1;
+            sums[given][1] += 1;
+            sums[is][2] += usize::from(is == given);
         }
-        Confusion { names, counts }
+        Confusion { names, counts, sums }
+    }
+
+    /// The counts above zero: the class, the class that is given, and the rows.
+    pub fn counts(&self) -> impl Iterator<Item = (&str, &str, usize)> {
+        self.counts.iter().map(|(&(is, given), &rows)| (&*self.names[is], &*self.names[given], rows))
+    }
+
+    /// All counts, by the class and within it by the class that is given; none where there are more than `most` classes.
+    pub fn matrix(&self, most: usize) -> Option<Vec<Vec<usize>>> {
+        let count = self.names.len();
+        if count > most {
+            return None;
+        }
+        let mut matrix = vec![vec![0; count]; count];
+        self.counts.iter().for_each(|(&(is, given), &rows)| matrix[is][given] = rows);
+        Some(matrix)
     }
 
     /// The scores of a class.
     pub fn class(&self, class: usize) -> ClassScores {
-        let right = self.counts[class][class];
-        let rows: usize = self.counts[class].iter().sum();
-        let given: usize = self.counts.iter().map(|of| of[class]).sum();
+        let [rows, given, right] = self.sums[class];
         let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
         let f1 = share(2 * right, rows + given);
         ClassScores { precision: share(right, given), recall: share(right, rows), f1, rows }
@@ -49,9 +71,9 @@ impl Confusion {
 
     /// The most frequent class and its share: the accuracy of a network that always gives it. Of equals the first.
     pub fn constant(&self) -> (usize, f64) {
-        let rows = |class: usize| self.counts[class].iter().sum::<usize>();
+        let rows = |class: usize| self.sums[class][0];
         let most = (0..self.names.len()).fold(0, |best, class| if rows(class) > rows(best) { class } else { best });
-        let all: usize = self.counts.iter().flatten().sum();
+        let all: usize = self.sums.iter().map(|[rows, ..]| rows).sum();
         (most, rows(most) as f64 / all.max(1) as f64)
     }
 }
@@ -74,6 +96,11 @@ pub struct ValueScores {
     pub constant_mae: f64,
     /// What [`ValueScores::rmse`] is of the constant.
     pub constant_rmse: f64,
+}
+
+/// The mean of R squared over the columns, each beside its own mean.
+pub fn mean_r2(columns: &[ValueScores]) -> f64 {
+    columns.iter().map(|column| column.r2).sum::<f64>() / columns.len().max(1) as f64
 }
 
 /// The scores of each column of values or probabilities.
@@ -129,12 +156,25 @@ mod tests {
         // Classes 0 0 0 1 1, given 0 1 0 1 1; the third class has no row and is never given.
         let given = [[1., 0., 0.], [0., 1., 0.], [1., 0., 0.], [0., 1., 0.], [0., 1., 0.]].concat();
         let confusion = Confusion::new(&rows(&[0., 0., 0., 1., 1.], Some(3)), &spec, &given);
-        assert_eq!(confusion.counts, [[2, 1, 0], [0, 2, 0], [0, 0, 0]]);
+        assert_eq!(confusion.matrix(3).unwrap(), [[2, 1, 0], [0, 2, 0], [0, 0, 0]]);
+        assert_eq!(confusion.matrix(2), None);
+        assert_eq!(confusion.counts().collect::<Vec<_>>(), [("0", "0", 2), ("0", "1", 1), ("1", "1", 2)]);
         let scores = |p, r, f, rows| ClassScores { precision: p, recall: r, f1: f, rows };
         assert_eq!(confusion.class(0), scores(Some(1.0), Some(2.0 / 3.0), Some(0.8), 3));
         assert_eq!(confusion.class(1), scores(Some(2.0 / 3.0), Some(1.0), Some(0.8), 2));
         assert_eq!(confusion.class(2), scores(None, None, None, 0));
         assert_eq!(confusion.constant(), (0, 0.6));
+    }
+
+    #[test]
+    fn sixty_thousand_classes_take_little_memory() {
+        let (spec, count) = (OutputSpec::numbered(60_000, Scores::Logits), 3);
+        let given: Vec<f32> = (0..count * 60_000).map(|i| f32::from(u8::from(i % 60_000 == i / 60_000))).collect();
+        let confusion = Confusion::new(&rows(&[0., 1., 7.], Some(60_000)), &spec, &given);
+        assert_eq!(
+            (confusion.counts().count(), confusion.class(1).f1, confusion.class(7).recall),
+            (3, Some(1.0), Some(0.0))
+        );
     }
 
     #[test]

@@ -4,9 +4,9 @@ use super::prepare::{Prepared, prepare};
 use super::report::Report;
 use super::step::training_graph;
 use super::{Recipe, Setup, Trainer};
-use crate::Result;
 use crate::device::Device;
 use crate::graph::{Options, Plan};
+use crate::{Error, Result};
 
 /// How a recipe's network learns.
 fn setup(recipe: &Recipe) -> Result<Setup> {
@@ -29,7 +29,11 @@ pub(super) fn trainer(recipe: &Recipe, device: &Device, prepared: &Prepared) -> 
 
 /// As [`trainer`], in the precision that the device has.
 pub(super) fn trainer_on(device: &Device, recipe: &Recipe, prepared: &Prepared) -> Result<Trainer> {
-    Trainer::new(device.executor()?, setup(recipe)?, &prepared.resident, prepared.room)
+    match Trainer::new(device.executor()?, setup(recipe)?, &prepared.resident, prepared.room) {
+        // A processor is always there: the recipe asks too much of its memory.
+        Err(Error::Device { why, .. }) if *device == Device::Cpu => Err(Error::input(format!("CPU: {why}"))),
+        trainer => trainer,
+    }
 }
 
 /// The plan of a recipe's training step, for those who do not run it.

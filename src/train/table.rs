@@ -31,6 +31,9 @@ pub struct TableSpec {
     /// Whether the first line names the columns; found when not given, and asked for in doubt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
+    /// Lines at the top of the file that are left out: a title above the table.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub skip: usize,
     /// Columns to learn from, by name or place; all but the target when not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<Names>,
@@ -68,6 +71,10 @@ pub struct TableSpec {
 
 fn yes() -> bool {
     true
+}
+
+fn is_none(lines: &usize) -> bool {
+    *lines == 0
 }
 
 /// Columns by name or place: one, or a list.
@@ -129,26 +136,28 @@ pub(super) struct Divided {
 /// # Errors
 /// Naming file, line, column and key: what cannot be read or learned from.
 pub(super) fn divide(spec: &TableSpec, recipe: &Recipe, report: &mut dyn Report) -> Result<Divided> {
-    let TableSpec { separator, decimal, header, .. } = *spec;
+    let TableSpec { separator, decimal, header, skip, .. } = *spec;
     let named: Vec<&str> =
         [&spec.features, &spec.target].into_iter().flatten().flat_map(|n| &n.0).map(|n| &**n).collect();
     let named: Vec<&str> = named.into_iter().filter(|name| name.parse::<i64>().is_err()).collect();
-    let table = Table::open(&spec.path, &Format { separator, decimal, header }, &named)?;
+    let table = Table::open(&spec.path, &Format { separator, decimal, header, skip }, &named)?;
     report.note(&table.describe());
     table.notes().for_each(|note| report.note(&note));
 
     let find = |names: &Names| names.0.iter().map(|name| table.place(name)).collect::<Result<Vec<_>>>();
     let targets = spec.target.as_ref().map_or_else(|| Ok(vec![table.place("-1")?]), find)?;
+    let aimed = aimed(&table, &targets, spec, report)?;
     let (places, left_out) = match &spec.features {
         Some(names) => (find(names)?, Vec::new()),
-        None => table.features(&targets),
+        None => table.features(&targets, &aimed),
     };
     left_out.iter().for_each(|line| report.note(line));
     check_columns(spec, &table, &places, &targets)?;
-
     let kinds = spec.words.as_ref().map_or_else(|| Ok(Vec::new()), find)?;
+    let values = targets.iter().filter(|_| !spec.classes);
+    table.settled(places.iter().filter(|place| !kinds.contains(place)).chain(values))?;
     let rules = Rules { empty: spec.empty, standardise: spec.standardise, words: &kinds };
-    let rows = rows(&table, &places, &targets, spec, rules, report)?;
+    let rows = filled(&table, &places, aimed, rules, report)?;
     let class = spec.classes.then(|| targets[0]);
     let (names, spellings) = class.map_or_else(Default::default, |place| classes::names(&table, place, &rows));
     spellings.iter().for_each(|line| report.note(line));
@@ -219,35 +228,35 @@ fn check_columns(spec: &TableSpec, table: &Table, places: &[usize], targets: &[u
     }
 }
 
-/// The rows to be used: all, or those without empty cells.
-fn rows(
-    table: &Table,
-    places: &[usize],
-    targets: &[usize],
-    spec: &TableSpec,
-    rules: Rules<'_>,
-    report: &mut dyn Report,
-) -> Result<Vec<usize>> {
+/// The rows that have a target.
+fn aimed(table: &Table, targets: &[usize], spec: &TableSpec, report: &mut dyn Report) -> Result<Vec<usize>> {
     let no_value = |row: usize, place: usize| columns::has_no_value(table, row, place, !spec.classes);
     let (rows, without): (Vec<usize>, Vec<usize>) =
         (0..table.count()).partition(|&row| !targets.iter().any(|&place| no_value(row, place)));
-    let mut say = |left_out: &[usize], what: &str| {
-        if !left_out.is_empty() {
-            let lines: Vec<String> = left_out.iter().map(|&row| table.line(row).to_string()).collect();
-            let (name, count, lines) = (table.name(), left_out.len(), table::list(&lines, 6));
-            report.note(&format!("{name}: left out {count} rows without {what} (line {lines})"));
-        }
-    };
-    if let (Empty::Refuse, Some(&row)) = (rules.empty, without.first()) {
+    if let (Empty::Refuse, Some(&row)) = (spec.empty, without.first()) {
         let place = targets.iter().copied().find(|&place| no_value(row, place)).expect("one of them has none");
         let (at, what) = (table.at_cell(row, place), if spec.classes { "no class" } else { "no value" });
         let why = format!("{what}; data.empty = \"drop\" leaves such rows out");
         return Err(Error::input(format!("{at}: {:?} is {why}", table.cell(row, place))));
     }
-    say(&without, "a target");
+    say(table.left_out(&without, "a target"), report);
+    if rows.is_empty() {
+        return Err(Error::input(format!("{}: no row has a target", table.name())));
+    }
+    Ok(rows)
+}
+
+/// The rows to be used: all, or those without empty cells.
+fn filled(
+    table: &Table,
+    places: &[usize],
+    rows: Vec<usize>,
+    rules: Rules<'_>,
+    report: &mut dyn Report,
+) -> Result<Vec<usize>> {
     let rows = if rules.empty == Empty::Drop {
         let (filled, holes) = columns::filled(table, places, &rows, rules);
-        say(&holes, "a value in some column");
+        say(table.left_out(&holes, "a value in some column"), report);
         filled
     } else {
         rows
@@ -256,4 +265,8 @@ fn rows(
         true => Err(Error::input(format!("{}: no row is left to learn from", table.name()))),
         false => Ok(rows),
     }
+}
+
+fn say(line: Option<String>, report: &mut dyn Report) {
+    line.iter().for_each(|line| report.note(line));
 }

@@ -23,12 +23,23 @@ impl Targets {
         Targets::Classes { column: None, names: (0..classes).map(|c| c.to_string()).collect() }
     }
 
+    /// What is said beside an error about classes that are all numbers.
+    fn hint(&self) -> &'static str {
+        match self {
+            Targets::Classes { column: _, names } if names.len() > 2 && names.iter().all(|name| is_number(name)) => {
+                "; if the numbers are values and no classes: data.classes = false"
+            }
+            _ => "",
+        }
+    }
+
     /// How a network of so many outputs, trained by `loss`, answers.
     ///
     /// # Errors
     /// When loss, outputs and data do not go together, naming the key to change.
     pub(super) fn output(self, loss: LossSpec, outputs: usize) -> Result<OutputSpec> {
         let bad = |why: String| Err(Error::input(why));
+        let hint = self.hint();
         match self {
             Targets::Classes { names, .. } if names.len() < 2 => {
                 let only = names.first().map_or("no class".into(), |name| format!("class {name:?} only"));
@@ -40,7 +51,7 @@ impl Targets {
                     (LossSpec::CrossEntropy { .. }, outputs, count) if outputs >= count => Scores::Logits,
                     (LossSpec::CrossEntropy { .. }, ..) => {
                         return bad(format!(
-                            "network: it has {outputs} outputs, the data has {count} classes ({})",
+                            "network: it has {outputs} outputs, the data has {count} classes ({}){hint}",
                             some(&names)
                         ));
                     }
@@ -53,7 +64,7 @@ impl Targets {
                     (loss, ..) => {
                         let name = loss.name();
                         let why = format!("{name} takes 2 classes, the data has {count} ({})", some(&names));
-                        return bad(format!("loss.kind: {why}; use cross_entropy, with an output per class"));
+                        return bad(format!("loss.kind: {why}; use cross_entropy, with an output per class{hint}"));
                     }
                 };
                 Ok(OutputSpec::Classes { column, names, scores })
@@ -84,4 +95,8 @@ impl Targets {
 fn some(names: &[String]) -> String {
     let first = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > 8 { format!("{first}, ...") } else { first }
+}
+
+fn is_number(text: &str) -> bool {
+    text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || "+-.,' eE".contains(c))
 }

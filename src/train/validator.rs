@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Deciding;
 use super::report::Validation;
+use super::scores::{mean_r2, value_scores};
 use crate::checkpoint::Checkpoint;
 use crate::data::{self, Degradation, Rows};
 use crate::device::{Device, Failure};
@@ -278,7 +279,7 @@ pub fn row_scores(rows: &Rows) -> [&'static str; 2] {
     [if rows.classes.is_some() { "accuracy" } else { "R2" }, "loss"]
 }
 
-/// Accuracy (or R squared) and mean loss, in f64.
+/// Accuracy (or R squared, the mean over the columns) and mean loss, in f64.
 pub fn score_rows(rows: &Rows, loss: Loss, spec: &OutputSpec, outputs: &[f32]) -> [f64; 2] {
     let count = rows.count();
     let width = outputs.len() / count;
@@ -293,14 +294,8 @@ pub fn score_rows(rows: &Rows, loss: Loss, spec: &OutputSpec, outputs: &[f32]) -
     let mean_loss = total / count as f64;
     let score = match rows.classes {
         Some(_) => right as f64 / count as f64,
-        None => {
-            let mean: f64 = rows.targets.iter().map(|&t| f64::from(t)).sum::<f64>() / rows.targets.len() as f64;
-            let spread: f64 = rows.targets.iter().map(|&t| (f64::from(t) - mean).powi(2)).sum();
-            let error: f64 =
-                rows.targets.iter().zip(outputs).map(|(&t, &y)| (f64::from(t) - f64::from(y)).powi(2)).sum();
-            // Where all targets are equal there is no spread to explain: 1 for a perfect prediction, else 0.
-            if spread > 0.0 { 1.0 - error / spread } else { f64::from(u8::from(error == 0.0)) }
-        }
+        // Of what is answered: a probability, where the network gives its logit.
+        None => mean_r2(&value_scores(rows, spec, outputs)),
     };
     [score, mean_loss]
 }

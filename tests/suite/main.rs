@@ -65,6 +65,7 @@ mod cli {
     mod learn_classes;
     mod learn_tables;
     mod limits;
+    mod odd_tables;
     mod pictures;
     mod pictures_table;
     mod resume;

@@ -8,7 +8,7 @@ use crate::data::{Rows, class_folder, idx};
 use crate::device::Device;
 use crate::graph::Loss;
 use crate::image::fit::Fit;
-use crate::interface::{InputSpec, OutputSpec, image_size};
+use crate::interface::{InputSpec, Interface, OutputSpec, image_size};
 use crate::predict::Predictor;
 use crate::train::{Confusion, ValueScores, check_rows, predict_rows, row_scores, score_rows, value_scores};
 use crate::{Error, Result};
@@ -16,6 +16,10 @@ use serde_json::{Value, json};
 
 use crate::cli::console::Console;
 use crate::cli::{model, output, table};
+
+/// Classes of which a square of counts is shown, on a screen and in JSON; of more, JSON has the counts above zero.
+const MOST_SHOWN: usize = 20;
+const MOST_SQUARE: usize = 256;
 
 /// How good a network is on some rows.
 pub struct Scored {
@@ -48,7 +52,7 @@ pub fn score(
         return Err(Error::input(format!("{}: enlarges pictures; score it by --hr and -m", path.display())));
     }
     let loss = checkpoint.loss.map_or(Loss::Mse, LossSpec::loss);
-    let (rows, failed) = read(&checkpoint, data, arguments)?;
+    let (rows, failed) = read(&checkpoint, data, arguments, console)?;
     check_rows(&checkpoint.network, &rows).map_err(|e| Error::input(format!("{}: {e}", data.display())))?;
     let mut predictor = Predictor::on(device, &checkpoint.network, &checkpoint.weights)?;
     let outputs = predict_rows(&mut predictor, &rows);
@@ -65,7 +69,12 @@ pub fn score(
 }
 
 /// The rows, and the pictures that could not be read.
-fn read(checkpoint: &Checkpoint, data: &Path, arguments: &table::Arguments) -> Result<(Rows, Vec<String>)> {
+fn read(
+    checkpoint: &Checkpoint,
+    data: &Path,
+    arguments: &table::Arguments,
+    console: &Console,
+) -> Result<(Rows, Vec<String>)> {
     let interface = &checkpoint.interface;
     if data.is_dir() {
         return match class_folder::is_one(data)? {
@@ -73,23 +82,39 @@ fn read(checkpoint: &Checkpoint, data: &Path, arguments: &table::Arguments) -> R
             false => Ok((idx::load(data, idx::Split::Test, Some(interface.output.classes().len()))?, Vec::new())),
         };
     }
-    let table: Table = arguments.open(data, interface)?;
+    Ok((table_rows(&arguments.open(data, interface, console)?, interface, arguments, console)?, Vec::new()))
+}
+
+/// The rows of a table that have a target and whatever the network needs; the others are counted.
+fn table_rows(table: &Table, interface: &Interface, arguments: &table::Arguments, console: &Console) -> Result<Rows> {
     let targets = match &arguments.target {
         Some(name) => vec![table.place(name)?],
-        None => columns::target_places(&table, interface)?,
+        None => columns::target_places(table, interface)?,
     };
-    let rows: Vec<usize> = (0..table.count()).collect();
-    let features = table::features(&table, interface, targets.first().copied())?;
+    let (inputs, places) = columns::places(table, interface, targets.first().copied())?;
+    let numeric = interface.output.classes().is_empty();
+    let values = targets.iter().filter(|_| numeric);
+    table.settled(columns::numeric_places(&inputs, &places).chain(values))?;
+    let has_target = |row: &usize| !targets.iter().any(|&at| columns::has_no_value(table, *row, at, numeric));
+    let (rows, without): (Vec<usize>, Vec<usize>) = (0..table.count()).partition(has_target);
+    let (rows, holes) = columns::whole(table, &inputs, &places, &rows);
+    for (rows, what) in [(without, "a target"), (holes, "a value in some column")] {
+        table.left_out(&rows, what).iter().for_each(|line| console.note(line));
+    }
+    if rows.is_empty() {
+        return Err(Error::input(format!("{}: no row has a target and a value in every column", table.name())));
+    }
+    let features = table::rows(columns::features(table, &inputs, &places, &rows)?, interface);
     let (values, classes) = match &interface.output {
-        OutputSpec::Classes { names, .. } => (classes::indices(&table, targets[0], names, &rows)?, Some(names.len())),
-        OutputSpec::Values { columns } => (columns::values(&table, columns, &targets, &rows)?, None),
+        OutputSpec::Classes { names, .. } => (classes::indices(table, targets[0], names, &rows)?, Some(names.len())),
+        OutputSpec::Values { columns } => (columns::values(table, columns, &targets, &rows)?, None),
         OutputSpec::Probabilities { columns, .. } => {
             let plain: Vec<_> = columns.iter().map(|name| crate::interface::Value::plain(name.clone())).collect();
-            (columns::values(&table, &plain, &targets, &rows)?, None)
+            (columns::values(table, &plain, &targets, &rows)?, None)
         }
         OutputSpec::Picture { .. } => return Err(Error::input("a picture comes out, and no value of a table")),
     };
-    Ok((Rows { targets: values, target_width: targets.len(), classes, ..features }, Vec::new()))
+    Ok(Rows { targets: values, target_width: targets.len(), classes, ..features })
 }
 
 /// Pictures in a folder per class, of which each must be one that the network knows.
@@ -123,9 +148,12 @@ impl Scored {
                 let base = format!("always {always}: {:.2} %", 100.0 * share);
                 let classes = output::table(&class_table(confusion), 1);
                 // A wider matrix is no help on a screen; JSON has it.
-                match confusion.names.len() <= 20 {
-                    true => format!("{head} ({base})\n\n{classes}\n\n{}", output::table(&matrix(confusion), 1)),
-                    false => format!("{head} ({base})\n\n{classes}"),
+                match confusion.matrix(MOST_SHOWN) {
+                    Some(counts) => {
+                        let square = output::table(&matrix(&confusion.names, &counts), 1);
+                        format!("{head} ({base})\n\n{classes}\n\n{square}")
+                    }
+                    None => format!("{head} ({base})\n\n{classes}"),
                 }
             }
             Detail::Values(columns) => {
@@ -139,7 +167,9 @@ impl Scored {
                     rows.push(line(column.name.clone(), [column.r2, column.mae, column.rmse]));
                     rows.push(line(constant, [0.0, column.constant_mae, column.constant_rmse]));
                 }
-                format!("{name} {score:.4}, loss {loss:.4}, {} rows\n\n{}", self.rows, output::table(&rows, 1))
+                let mean = if columns.len() > 1 { " (the mean of the columns')" } else { "" };
+                let head = format!("{name} {score:.4}{mean}, loss {loss:.4}, {} rows", self.rows);
+                format!("{head}\n\n{}", output::table(&rows, 1))
             }
         }
     }
@@ -159,7 +189,13 @@ impl Scored {
                 };
                 let (class_index, share) = confusion.constant();
                 fields["classes"] = confusion.names.iter().enumerate().map(class).collect();
-                fields["confusion"] = json!(confusion.counts);
+                match confusion.matrix(MOST_SQUARE) {
+                    Some(matrix) => fields["confusion"] = json!(matrix),
+                    None => {
+                        let count = |(is, given, rows)| json!({ "is": is, "given": given, "rows": rows });
+                        fields["confused"] = confusion.counts().map(count).collect();
+                    }
+                }
                 fields["constant"] = json!({ "class": confusion.names[class_index], "accuracy": share });
             }
             Detail::Values(columns) => {
@@ -191,9 +227,9 @@ fn class_table(confusion: &Confusion) -> Vec<Vec<String>> {
     rows
 }
 
-fn matrix(confusion: &Confusion) -> Vec<Vec<String>> {
-    let mut rows = vec![["is \\ given".to_string()].into_iter().chain(confusion.names.iter().cloned()).collect()];
-    for (name, counts) in confusion.names.iter().zip(&confusion.counts) {
+fn matrix(names: &[String], counts: &[Vec<usize>]) -> Vec<Vec<String>> {
+    let mut rows = vec![["is \\ given".to_string()].into_iter().chain(names.iter().cloned()).collect()];
+    for (name, counts) in names.iter().zip(counts) {
         let counts = counts.iter().map(usize::to_string);
         rows.push([name.clone()].into_iter().chain(counts).collect::<Vec<String>>());
     }

@@ -25,6 +25,8 @@ pub enum Answer {
     Classes(Vec<(usize, f64)>),
     /// Values in the data's units, probabilities, or the network's own numbers.
     Values(Vec<f64>),
+    /// The network cannot take the row, and why.
+    None(String),
 }
 
 impl Answer {
@@ -54,6 +56,7 @@ impl Answer {
                 classes.iter().take(top).map(one).collect()
             }
             Answer::Values(values) => values.iter().map(|&v| number(v)).collect(),
+            Answer::None(_) => vec!["-".into()],
         };
         format!("{}  {}", place.text(), parts.join("  "))
     }
@@ -67,6 +70,7 @@ impl Answer {
                 fields["classes"] = classes.iter().take(top).map(one).collect();
             }
             Answer::Values(values) => fields["values"] = json!(values),
+            Answer::None(why) => fields["error"] = json!(why),
         }
         fields
     }
@@ -80,6 +84,8 @@ fn number(value: f64) -> String {
 /// Answers as CSV: input, row, then the class and a probability per class, or a column per value.
 pub struct Sheet<'a> {
     spec: &'a OutputSpec,
+    /// Fields of a row.
+    width: usize,
     writer: csv::Writer<Vec<u8>>,
 }
 
@@ -100,8 +106,8 @@ impl<'a> Sheet<'a> {
             _ => header.extend(spec.columns().iter().map(|name| name.to_string())),
         }
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(header).map_err(fault)?;
-        Ok(Sheet { spec, writer })
+        writer.write_record(&header).map_err(fault)?;
+        Ok(Sheet { spec, width: header.len(), writer })
     }
 
     /// Adds a row.
@@ -118,6 +124,7 @@ impl<'a> Sheet<'a> {
                 fields.extend(by_index.iter().map(|(_, p)| format!("{p:.6}")));
             }
             Answer::Values(values) => fields.extend(values.iter().map(|&v| number(v))),
+            Answer::None(_) => fields.resize(self.width, String::new()),
         }
         self.writer.write_record(fields).map_err(fault)
     }

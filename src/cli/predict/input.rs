@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::checkpoint::Checkpoint;
-use crate::data::{Rows, Samples, idx};
+use crate::data::table::{Table, columns};
+use crate::data::{Rows, Samples, idx, is_picture_name};
 use crate::image::fit::{self, Fit};
 use crate::image::{Picture, Plane};
 use crate::interface::{InputSpec, image_size};
@@ -16,10 +17,24 @@ use crate::cli::console::Console;
 
 /// An input's rows, and what each is called by.
 pub struct Taken {
-    /// The rows, without targets.
+    /// The rows that the network takes, without targets.
     pub rows: Rows,
-    /// Lines of a table, places in an IDX file from 1; none for a picture.
-    pub numbers: Vec<u64>,
+    /// Every row.
+    pub places: Vec<Row>,
+}
+
+/// A row of an input.
+pub struct Row {
+    /// The line of a table, or the place in an IDX file from 1; none for a picture.
+    pub number: Option<u64>,
+    /// Why the network cannot take it.
+    pub unfit: Option<String>,
+}
+
+impl Row {
+    fn fit(number: Option<u64>) -> Self {
+        Row { number, unfit: None }
+    }
 }
 
 /// Reads a file.
@@ -41,23 +56,52 @@ pub fn read(path: &Path, checkpoint: &Checkpoint, arguments: &Arguments, console
                 return Err(Error::input(format!("{}: holds no value (dimensions {shape:?})", path.display())));
             }
             let data = if arguments.invert { data.into_iter().map(|v| 255 - v).collect() } else { data };
-            let numbers = (1..=shape[0] as u64).collect();
-            Ok(Taken { rows: rows(Samples::Bytes(data), width), numbers })
+            if let (InputSpec::Image { height, width, .. }, [_, rows, columns, ..]) =
+                (&checkpoint.interface.input, &shape[..])
+                && [height, width] != [rows, columns]
+            {
+                let path = path.display();
+                let why = format!(
+                    "pictures of {rows}x{columns} pixels (rows x columns), and the network takes {height}x{width}"
+                );
+                return Err(Error::input(format!("{path}: {why}")));
+            }
+            let places = (1..=shape[0] as u64).map(|place| Row::fit(Some(place))).collect();
+            Ok(Taken { rows: rows(Samples::Bytes(data), width), places })
         }
         _ if crate::image::kind(&head) != crate::image::Kind::Unknown => {
             let size = image_size(&checkpoint.network).ok_or_else(|| {
                 let path = path.display();
                 Error::input(format!("{path}: a picture, and this network takes rows that are no square picture"))
             })?;
-            Ok(Taken { rows: picture(path, size, checkpoint, arguments, console)?, numbers: Vec::new() })
+            Ok(Taken { rows: picture(path, size, checkpoint, arguments, console)?, places: vec![Row::fit(None)] })
         }
-        _ => {
-            let table = arguments.table.open(path, &checkpoint.interface)?;
-            table.notes().for_each(|note| console.note(&note));
-            let target = arguments.table.target.as_ref().map(|name| table.place(name)).transpose()?;
-            let rows = table::features(&table, &checkpoint.interface, target)?;
-            Ok(Taken { rows, numbers: (0..table.count()).map(|row| table.line(row)).collect() })
-        }
+        _ if is_picture_name(path) => Err(Error::input(format!(
+            "{}: its name is a picture's, and its bytes are none that is known",
+            path.display()
+        ))),
+        _ => table_rows(&arguments.table.open(path, &checkpoint.interface, console)?, checkpoint, arguments),
+    }
+}
+
+/// The rows of a table, of which some may be unfit.
+///
+/// # Errors
+/// When columns are missing, or no row is fit.
+fn table_rows(table: &Table, checkpoint: &Checkpoint, arguments: &Arguments) -> Result<Taken> {
+    let interface = &checkpoint.interface;
+    let target = arguments.table.target.as_ref().map(|name| table.place(name)).transpose()?;
+    let (inputs, at) = columns::places(table, interface, target)?;
+    table.settled(columns::numeric_places(&inputs, &at))?;
+    let (mut features, mut places, mut first) = (Vec::new(), Vec::new(), None);
+    for row in 0..table.count() {
+        let unfit = columns::features_of(table, &inputs, &at, row, &mut features).err();
+        places.push(Row { number: Some(table.line(row)), unfit: unfit.as_ref().map(ToString::to_string) });
+        first = first.or(unfit);
+    }
+    match first {
+        Some(error) if features.is_empty() => Err(error),
+        _ => Ok(Taken { rows: table::rows(features, interface), places }),
     }
 }
 

@@ -44,6 +44,9 @@ pub struct Arguments {
     json: bool,
 }
 
+/// Rows of a table without an answer that are named; of more their number is told.
+const MOST_NAMED: usize = 10;
+
 pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<Outcome> {
     let checkpoint = model::file(&arguments.model)?;
     if let Input::Picture { .. } = checkpoint.network.input() {
@@ -57,27 +60,42 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     let device = console.device(common)?;
     let mut predictor = Predictor::on(&device, &checkpoint.network, &checkpoint.weights)?;
     let spec = &checkpoint.interface.output;
-    let (mut all, mut failures) = (Vec::new(), Vec::new());
+    let (mut all, mut failures, mut unanswered) = (Vec::new(), Vec::new(), 0);
     let mut sheet = Sheet::new(&checkpoint, arguments.values)?;
     for path in &arguments.input {
         let answers = input::read(path, &checkpoint, &arguments, console).and_then(|taken| {
             let rows = &taken.rows;
             rows.check().and_then(|()| check_rows(&checkpoint.network, rows)).map_err(|e| of(path, &e))?;
-            Ok((taken.numbers, rows.count(), predict_rows(&mut predictor, &taken.rows)?))
+            let outputs = predict_rows(&mut predictor, rows)?;
+            Ok((taken, outputs))
         });
         let name = path.display().to_string();
         predictor.take_failures().iter().for_each(|failure| console.device_failed(failure, json!({ "input": name })));
         match answers {
-            Ok((numbers, count, outputs)) => {
-                for (row, output) in outputs.chunks(outputs.len() / count).enumerate() {
-                    let place = Place { input: &name, row: numbers.get(row).copied() };
-                    let answer = Answer::new(spec, output, arguments.values);
+            Ok((taken, outputs)) => {
+                let mut outputs = outputs.chunks(outputs.len() / taken.rows.count());
+                for row in &taken.places {
+                    let place = Place { input: &name, row: row.number };
+                    let answer = match &row.unfit {
+                        Some(why) => Answer::None(why.clone()),
+                        None => {
+                            let output = outputs.next().expect("an output for every row that is fit");
+                            Answer::new(spec, output, arguments.values)
+                        }
+                    };
                     match (&arguments.output, arguments.json) {
                         (Some(_), _) => sheet.push(&place, &answer)?,
                         (None, true) => all.push(answer.json(&place, spec, arguments.top)),
                         (None, false) => output::line(&answer.text(&place, spec, arguments.top))?,
                     }
                 }
+                let unfit: Vec<&String> = taken.places.iter().filter_map(|row| row.unfit.as_ref()).collect();
+                unfit.iter().take(MOST_NAMED).for_each(|why| console.error(why));
+                if unfit.len() > MOST_NAMED {
+                    let (count, all) = (unfit.len() - MOST_NAMED, taken.places.len());
+                    console.error(&format!("{name}: {count} more of {all} rows have no answer"));
+                }
+                unanswered += unfit.len();
             }
             // It does nothing more for the others.
             Err(error) if predictor.has_failed() => return Err(error),
@@ -96,7 +114,7 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
         output::json(&all.into())?;
     }
     failures.iter().for_each(|error| console.error(&error.to_string()));
-    Ok(if failures.is_empty() { Outcome::Done } else { Outcome::Partly })
+    Ok(if failures.is_empty() && unanswered == 0 { Outcome::Done } else { Outcome::Partly })
 }
 
 fn of(path: &Path, error: &Error) -> Error {

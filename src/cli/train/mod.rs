@@ -80,6 +80,9 @@ fn suggest(test: &RangeTest, console: &Console) -> Result<Outcome> {
             output::line(&format!("optimizer.lr = {rate:.1e}"))?;
             console.line(&format!("the loss is lowest at {lowest:.1e}, and a tenth of that is safe"));
         }
+        None if interrupt::STOP.requested() => {
+            console.note(&format!("stopped after {count} steps, too early for a suggestion"));
+        }
         None => console.note("no learning rate lowered the loss: look at the data, the loss and the network"),
     }
     console.line(&format!("wrote {folder}: lr.svg, lr.csv ({count} steps)"));
@@ -91,6 +94,13 @@ fn report(summary: &Summary, enlarges: bool, console: &Console) -> Result<()> {
     let folder = summary.folder.display();
     match &summary.last {
         Some(last) => output::line(&last.line())?,
+        None if summary.step == 0 => {
+            console.note("stopped before the first step: nothing was learned, and nothing is kept")
+        }
+        None if summary.stale => {
+            let more = "validate.patience is spent; --set validate.patience=0, or a larger number, goes on";
+            console.note(&format!("nothing was left to do at step {}: {more}", summary.step));
+        }
         None => console.note(&format!("nothing was left to do at step {}; --set steps=N asks for more", summary.step)),
     }
     let scores = summary.last.as_ref().map(|v| v.scores.iter().cloned().collect::<std::collections::BTreeMap<_, _>>());
@@ -101,6 +111,9 @@ fn report(summary: &Summary, enlarges: bool, console: &Console) -> Result<()> {
                 "scores": scores, "folder": folder.to_string() }),
     );
     let state = if summary.stopped { "stopped" } else { "done" };
+    if summary.step == 0 {
+        return Ok(());
+    }
     console.line(&format!("{state} at step {} after {:.1} s; wrote {folder}:", summary.step, summary.seconds));
     let files = [
         "best.safetensors",

@@ -54,6 +54,9 @@ fn taken(folder: &Path) -> bool {
 pub fn recipe(arguments: &Arguments, folder: &Path) -> Result<Recipe> {
     let mut recipe = match &arguments.recipe {
         Some(path) => Recipe::open(path, &arguments.set)?,
+        None if arguments.resume && !folder.join("recipe.toml").exists() => {
+            return Err(Error::input(format!("{}: no run to resume", folder.display())));
+        }
         None if arguments.resume => Recipe::open(&folder.join("recipe.toml"), &arguments.set)?,
         None => quick_start(&arguments.set)?,
     };

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// one number in two spellings is one class.
 pub fn names(table: &Table, place: usize, rows: &[usize]) -> (Vec<String>, Vec<String>) {
     let texts: BTreeSet<&str> = rows.iter().map(|&row| table.cell(row, place)).collect();
-    let numbers: Option<Vec<f64>> = texts.iter().map(|text| table.parse_number(text)).collect();
+    let numbers: Option<Vec<f64>> = texts.iter().map(|text| table.parse_number(place, text)).collect();
     let Some(numbers) = numbers else { return (texts.into_iter().map(str::to_owned).collect(), Vec::new()) };
     let mut pairs: Vec<(f64, &str)> = numbers.into_iter().zip(texts).collect();
     // The shortest spelling of a number leads.
@@ -35,11 +35,12 @@ pub fn names(table: &Table, place: usize, rows: &[usize]) -> (Vec<String>, Vec<S
 pub fn indices(table: &Table, place: usize, names: &[String], rows: &[usize]) -> Result<Vec<f32>> {
     let exact: BTreeMap<&str, usize> = names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
     // A name is as it was in the table that was learned from, which may have another decimal mark.
-    let values: Vec<Option<f64>> = names.iter().map(|name| name.parse().ok().or(table.parse_number(name))).collect();
+    let values: Vec<Option<f64>> =
+        names.iter().map(|name| name.parse().ok().or(table.parse_number(place, name))).collect();
     let index = |&row: &usize| {
         let cell = table.cell(row, place);
         let same = || {
-            let number = table.parse_number(cell)?;
+            let number = table.parse_number(place, cell)?;
             values.iter().position(|value| *value == Some(number))
         };
         exact.get(cell).copied().or_else(same).map(|i| i as f32).ok_or_else(|| {

@@ -42,7 +42,8 @@ pub struct Rules<'a> {
 pub fn fit(table: &Table, places: &[usize], rows: &[usize], train: &[usize], rules: Rules<'_>) -> Result<Vec<Column>> {
     let column = |&place: &usize| {
         let encoding = encoding(table, place, rows, train, rules)?;
-        Ok(Column { name: table.columns()[place].clone(), place, encoding })
+        let written = matches!(encoding, Encoding::Number { .. }).then(|| table.style(place));
+        Ok(Column { name: table.columns()[place].clone(), place, written, encoding })
     };
     places.iter().map(column).collect()
 }
@@ -88,6 +89,16 @@ fn encoding(table: &Table, place: usize, rows: &[usize], train: &[usize], rules:
             let (at, text) = (table.at_cell(odd, place), brief(table.cell(odd, place), 40));
             let remedy = "correct it, or list the column in data.words, or leave it out of data.features";
             Err(Error::input(format!("{at}: {text:?} is no finite number, others of its column are: {remedy}")))
+        }
+        (None, _) if !rules.words.contains(&place) => {
+            if let Some([one, other]) = table.different_units(place, rows) {
+                let (name, column) = (table.name(), table.column(place));
+                let remedy = "bring them to one, or list the column in data.words, or leave it out of data.features";
+                return Err(Error::input(format!(
+                    "{name}: {column} holds numbers in units ({one}, {other}): {remedy}"
+                )));
+            }
+            words(table, place, rows, rules)
         }
         _ => words(table, place, rows, rules),
     }
@@ -155,39 +166,84 @@ pub fn fit_values(table: &Table, places: &[usize], train: &[usize], standardise:
 /// Naming line and column: a cell that is no number, without a value, or a word that is not known.
 pub fn features(table: &Table, columns: &[Column], places: &[usize], rows: &[usize]) -> Result<Vec<f32>> {
     let mut out = Vec::new();
-    for &row in rows {
-        for (column, &place) in columns.iter().zip(places) {
-            let bad = |why: String| Err(Error::input(format!("{}: {why}", table.at_cell(row, place))));
-            let cell = table.cell(row, place);
-            match &column.encoding {
-                Encoding::Number { mean, deviation, empty } => {
-                    let hole = table.is_hole(row, place);
-                    let value = match (table.number(row, place), empty) {
-                        (Some(value), _) => value,
-                        (None, Some(empty)) if hole => *empty,
-                        (None, None) if hole => {
-                            return bad(format!("{cell:?} is no value, and the network learned of none missing"));
-                        }
-                        (None, _) => return bad(format!("{:?} is no finite number", brief(cell, 40))),
-                    };
-                    let feature = ((value - mean) / deviation) as f32;
-                    if !feature.is_finite() {
-                        return bad(format!("{cell} is too large for f32, as the network takes it"));
-                    }
-                    out.push(feature);
-                }
-                Encoding::Words { words, empty } => {
-                    let known = words.iter().position(|word| word == cell);
-                    if known.is_none() && !(*empty && table.is_empty(row, place)) {
-                        let (cell, known) = (brief(cell, 40), list(words, 12));
-                        return bad(format!("{cell:?} is none of the words that were learned: {known}"));
-                    }
-                    out.extend((0..words.len()).map(|i| if known == Some(i) { 1.0 } else { 0.0 }));
-                }
-            }
+    rows.iter().try_for_each(|&row| features_of(table, columns, places, row, &mut out))?;
+    Ok(out)
+}
+
+/// The places of those columns that hold numbers.
+pub fn numeric_places<'a>(columns: &'a [Column], places: &'a [usize]) -> impl Iterator<Item = &'a usize> {
+    let numeric = |(column, _): &(&Column, &usize)| matches!(column.encoding, Encoding::Number { .. });
+    columns.iter().zip(places).filter(numeric).map(|(_, place)| place)
+}
+
+/// Those of some rows that have a value wherever a network needs one, and the others.
+pub fn whole(table: &Table, columns: &[Column], places: &[usize], rows: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let needs = |row: usize, column: &Column, place: usize| match &column.encoding {
+        Encoding::Number { empty: None, .. } => table.is_hole(row, place),
+        Encoding::Words { words, empty: false } => {
+            table.is_empty(row, place) && !words.iter().any(|word| word == table.cell(row, place))
+        }
+        _ => false,
+    };
+    rows.iter().partition(|&&row| !columns.iter().zip(places).any(|(column, &place)| needs(row, column, place)))
+}
+
+/// Adds the features of a row; none of them where it has an error.
+///
+/// # Errors
+/// As [`features`].
+pub fn features_of(table: &Table, columns: &[Column], places: &[usize], row: usize, out: &mut Vec<f32>) -> Result<()> {
+    let before = out.len();
+    for (column, &place) in columns.iter().zip(places) {
+        let added = feature(table, column, row, place, out);
+        if let Err(why) = added {
+            out.truncate(before);
+            return Err(Error::input(format!("{}: {why}", table.at_cell(row, place))));
         }
     }
-    Ok(out)
+    Ok(())
+}
+
+/// Adds the features of a cell, or says why there are none.
+fn feature(
+    table: &Table,
+    column: &Column,
+    row: usize,
+    place: usize,
+    out: &mut Vec<f32>,
+) -> std::result::Result<(), String> {
+    let cell = table.cell(row, place);
+    match &column.encoding {
+        Encoding::Number { mean, deviation, empty } => {
+            let hole = table.is_hole(row, place);
+            let value = match (table.number(row, place), empty) {
+                (Some(value), _) => value,
+                (None, Some(empty)) if hole => *empty,
+                (None, None) if hole => {
+                    return Err(format!("{cell:?} is no value, and the network learned of none missing"));
+                }
+                (None, _) => {
+                    let unit = column.written.as_ref().and_then(|written| written.unit.as_ref());
+                    let unit = unit.map_or(String::new(), |unit| format!(" in {unit}"));
+                    return Err(format!("{:?} is no finite number{unit}", brief(cell, 40)));
+                }
+            };
+            let feature = ((value - mean) / deviation) as f32;
+            if !feature.is_finite() {
+                return Err(format!("{cell} is too large for f32, as the network takes it"));
+            }
+            out.push(feature);
+        }
+        Encoding::Words { words, empty } => {
+            let known = words.iter().position(|word| word == cell);
+            if known.is_none() && !(*empty && table.is_empty(row, place)) {
+                let (cell, known) = (brief(cell, 40), list(words, 12));
+                return Err(format!("{cell:?} is none of the words that were learned: {known}"));
+            }
+            out.extend((0..words.len()).map(|i| if known == Some(i) { 1.0 } else { 0.0 }));
+        }
+    }
+    Ok(())
 }
 
 /// Target values `[rows, columns]`, as the network gives them.
@@ -201,7 +257,11 @@ pub fn values(table: &Table, columns: &[Value], places: &[usize], rows: &[usize]
             let number = table.number(row, place).map(|value| ((value - column.mean) / column.deviation) as f32);
             out.push(number.filter(|value| value.is_finite()).ok_or_else(|| {
                 let (at, cell) = (table.at_cell(row, place), brief(table.cell(row, place), 40));
-                Error::input(format!("{at}: {cell:?} is no finite number; classes of words take data.classes = true"))
+                let remedy = match table.is_hole(row, place) {
+                    true => "",
+                    false => "; classes of words take data.classes = true",
+                };
+                Error::input(format!("{at}: {cell:?} is no finite number{remedy}"))
             })?);
         }
     }
@@ -213,7 +273,8 @@ pub fn values(table: &Table, columns: &[Value], places: &[usize], rows: &[usize]
 ///
 /// # Errors
 /// Naming the columns that are missing, and those that there are.
-pub fn places(table: &Table, input: &InputSpec, target: Option<usize>) -> Result<(Vec<Column>, Vec<usize>)> {
+pub fn places(table: &Table, interface: &Interface, target: Option<usize>) -> Result<(Vec<Column>, Vec<usize>)> {
+    let input = &interface.input;
     let there = table.columns();
     let (columns, named, learned_from) = match input {
         InputSpec::Columns { columns, named } => (columns.clone(), *named, true),
@@ -226,7 +287,8 @@ pub fn places(table: &Table, input: &InputSpec, target: Option<usize>) -> Result
         let missing: Vec<&str> =
             columns.iter().map(|c| c.name.as_str()).filter(|name| !there.iter().any(|t| t == name)).collect();
         if missing.is_empty() {
-            let places = columns.iter().map(|column| table.place(&column.name)).collect::<Result<_>>()?;
+            let places =
+                columns.iter().map(|column| table.place_of(&column.name, &names(interface))).collect::<Result<_>>()?;
             return Ok((columns, places));
         }
         let (missing, there) = (list(&missing, 20), list(there, 40));
@@ -256,7 +318,7 @@ pub fn target_places(table: &Table, interface: &Interface) -> Result<Vec<usize>>
     let (names, count) = (interface.output.columns(), table.columns().len());
     let InputSpec::Columns { columns, named } = &interface.input else { return Ok(vec![table.place("-1")?]) };
     if *named && table.headed() && !names.is_empty() {
-        return names.iter().map(|name| table.place(name)).collect();
+        return names.iter().map(|name| table.place_of(name, &self::names(interface))).collect();
     }
     let wanted = names.len().max(1);
     let others: Vec<usize> = (0..count).filter(|place| columns.iter().all(|c| c.place != *place)).collect();
@@ -264,4 +326,13 @@ pub fn target_places(table: &Table, interface: &Interface) -> Result<Vec<usize>>
         return Ok(others);
     }
     (0..wanted as i64).map(|i| table.place(&(i - wanted as i64).to_string())).collect()
+}
+
+/// All names of columns that a network knows.
+fn names(interface: &Interface) -> Vec<&str> {
+    let inputs = match &interface.input {
+        InputSpec::Columns { columns, .. } => columns.iter().map(|column| column.name.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    [inputs, interface.output.columns()].concat()
 }

@@ -1,10 +1,12 @@
-//! How a table is written: what separates its fields, its decimal mark, whether its first line is names.
+//! How a table is written: what separates its fields, and what stands above its first record.
+
+use std::borrow::Cow;
 
 use csv::StringRecord;
 use serde::{Deserialize, Serialize};
 
-use super::number::{self, Mark};
-use crate::{Error, Result};
+use super::number;
+pub use crate::interface::Decimal;
 
 /// What a person says of how a table is written; what is left out is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Format {
     pub decimal: Option<Decimal>,
     /// Whether the first line names the columns.
     pub header: Option<bool>,
+    /// Lines at the top that are left out.
+    pub skip: usize,
 }
 
 /// What stands between two fields.
@@ -36,18 +40,6 @@ pub enum Separator {
     /// Any run of spaces and tabs.
     #[serde(alias = " ")]
     Space,
-}
-
-/// What stands before the decimals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decimal {
-    /// `3.14`
-    #[serde(alias = ".")]
-    Point,
-    /// `3,14`
-    #[serde(alias = ",")]
-    Comma,
 }
 
 impl Separator {
@@ -73,12 +65,6 @@ impl Separator {
     }
 }
 
-impl Decimal {
-    pub(super) fn mark(self) -> char {
-        if self == Decimal::Comma { ',' } else { '.' }
-    }
-}
-
 /// Lines that are looked at to find out.
 const SAMPLE: usize = 1000;
 
@@ -99,12 +85,63 @@ pub(super) fn announced(text: &str) -> Option<(Separator, &str)> {
 
 /// Reads records, every field trimmed.
 pub(super) fn reader(text: &str, separator: Separator) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .delimiter(separator.mark() as u8)
-        .from_reader(text.as_bytes())
+    options(separator).from_reader(text.as_bytes())
+}
+
+/// How [`reader`] reads.
+pub(super) fn options(separator: Separator) -> csv::ReaderBuilder {
+    let mut options = csv::ReaderBuilder::new();
+    options.has_headers(false).flexible(true).trim(csv::Trim::All).delimiter(separator.mark() as u8);
+    options
+}
+
+/// The text without its first `lines`.
+pub(super) fn below(text: &str, lines: usize) -> &str {
+    (0..lines).fold(text, |rest, _| {
+        let Some(end) = rest.find(['\n', '\r']) else { return "" };
+        rest[end..].strip_prefix("\r\n").unwrap_or(&rest[end + 1..])
+    })
+}
+
+/// The text as the reader of records takes it, line by line as before: runs of spaces and tabs outside of quotes become one
+/// space where that separates, and a quote that spaces divide from its separator comes to stand behind it.
+pub(super) fn tidy(text: &str, separator: Separator) -> Cow<'_, str> {
+    let spaced = separator == Separator::Space;
+    let mark = separator.mark();
+    let apart = [" ", "\t"].iter().any(|space| !spaced && text.contains(&format!("{mark}{space}")));
+    let quoted = apart && text.contains('"');
+    if !spaced && !quoted {
+        return Cow::Borrowed(text);
+    }
+    let blank = |c: char| matches!(c, ' ' | '\t') && (spaced || c != mark);
+    let (mut out, mut chars) = (String::with_capacity(text.len()), text.chars().peekable());
+    let (mut inside, mut begins) = (false, true);
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if inside || begins => (inside, begins) = (!inside, false),
+            _ if inside => {}
+            c if blank(c) => {
+                let mut gap = String::from(c);
+                while let Some(next) = chars.next_if(|&next| blank(next)) {
+                    gap.push(next);
+                }
+                let last = chars.peek().is_none_or(|next| matches!(next, '\n' | '\r'));
+                match spaced {
+                    true if !begins && !last => {
+                        out.push(' ');
+                        begins = true;
+                    }
+                    true => {}
+                    false if begins && chars.peek() == Some(&'"') => {}
+                    false => out.push_str(&gap),
+                }
+                continue;
+            }
+            c => begins = c == mark || matches!(c, '\n' | '\r'),
+        }
+        out.push(c);
+    }
+    Cow::Owned(out)
 }
 
 /// That of tab, semicolon, bar and comma by which most records have one width, the wider the better, and cells hold the
@@ -112,9 +149,10 @@ pub(super) fn reader(text: &str, separator: Separator) -> csv::Reader<&[u8]> {
 pub(super) fn separator(text: &str) -> Separator {
     let score = |separator: Separator| {
         let records = reader(text, separator).into_records().take(SAMPLE).map_while(std::result::Result::ok);
-        let records: Vec<StringRecord> = records.collect();
+        let records: Vec<StringRecord> = records.filter(|record| !is_comment(record)).collect();
         let width = usual_width(&records);
-        if width < 2 || records[0].len() < 2 {
+        // Of one column, commas are those of its numbers.
+        if width < 2 || (separator == Separator::Comma && records[0].len() < 2) {
             return 0.0;
         }
         let alike = records.iter().filter(|r| r.len() == width).count() as f64 / records.len() as f64;
@@ -133,10 +171,13 @@ pub(super) fn separator(text: &str) -> Separator {
             best = (score, candidate);
         }
     }
-    if best.0 > 0.0 {
+    if best.0 > 0.0 && !(best.1 == Separator::Tab && is_spaced(text)) {
         return best.1;
     }
-    let lines = || text.lines().filter(|line| !line.trim().is_empty()).take(SAMPLE);
+    if best.0 > 0.0 {
+        return Separator::Space;
+    }
+    let lines = || text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).take(SAMPLE);
     let widths: Vec<usize> = lines().map(|line| line.split_whitespace().count()).collect();
     // R leaves out the name of its row names.
     let spaced = match widths[..] {
@@ -155,73 +196,21 @@ pub(super) fn usual_width(records: &[StringRecord]) -> usize {
     counts.into_iter().max_by_key(|&(_, count)| count).map_or(0, |(width, _)| width)
 }
 
-/// The decimal mark.
-///
-/// # Errors
-/// When every number could be read either way, with an example.
-pub(super) fn decimal(records: &[StringRecord], separator: Separator) -> Result<Decimal> {
-    let (mut points, mut commas, mut either) = (0, 0, None);
-    for cell in records.iter().skip(1).chain(records.first()).flat_map(StringRecord::iter) {
-        match number::mark(cell) {
-            Mark::Point => points += 1,
-            Mark::Comma => commas += 1,
-            Mark::Either(',') => either = either.or(Some(cell)),
-            Mark::Either(_) | Mark::None => {}
-        }
-    }
-    match (points, commas, either) {
-        (0, 0, Some(cell)) if separator != Separator::Comma => Err(Error::input(format!(
-            "{cell} may be thousands or have decimals: say so by data.decimal = \"point\" or \"comma\" (--decimal)"
-        ))),
-        (points, commas, _) => Ok(if commas > points { Decimal::Comma } else { Decimal::Point }),
-    }
+/// Whether spaces divide numbers within what tabs divide, in every line into as many fields.
+fn is_spaced(text: &str) -> bool {
+    let tidied = tidy(text, Separator::Space);
+    let widths = |separator: Separator, text: &str| -> Vec<StringRecord> {
+        reader(text, separator).into_records().take(SAMPLE).map_while(std::result::Result::ok).collect()
+    };
+    let (tabs, spaces) = (widths(Separator::Tab, text), widths(Separator::Space, &tidied));
+    let numbers = |cell: &str| {
+        let each = |part: &str| number::is_hole(part) || number::parse(part, '.').is_some();
+        cell.contains(' ') && number::parse(cell, '.').is_none() && cell.split_whitespace().all(each)
+    };
+    spaces.iter().all(|record| record.len() == spaces[0].len()) && tabs.iter().all(|record| record.iter().any(numbers))
 }
 
-/// What the first record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum First {
-    /// The names of the columns.
-    Names,
-    /// A row.
-    Row,
-    /// It could be either.
-    Doubtful,
-}
-
-/// Names, where no field is a number, and a word stands over numbers or no field comes again in its column. In doubt where
-/// words and numbers stand over numbers, and where whole numbers in even steps (years, places) stand over other numbers.
-pub(super) fn first(records: &[StringRecord], decimal: Decimal) -> First {
-    let Some((first, rest)) = records.split_first() else { return First::Row };
-    let number = |cell: &str| number::parse(cell, decimal.mark());
-    let column = |place: usize| {
-        let cells = rest.iter().filter_map(move |record| record.get(place));
-        cells.filter(|cell| !number::is_hole(cell))
-    };
-    let numeric = |place: usize| column(place).next().is_some() && column(place).all(|cell| number(cell).is_some());
-    let is_word = |cell: &str| !number::is_hole(cell) && number(cell).is_none();
-    let word_over_numbers = first.iter().enumerate().any(|(place, cell)| is_word(cell) && numeric(place));
-    let numbers: Vec<(usize, f64)> =
-        first.iter().enumerate().filter_map(|(place, cell)| Some((place, number(cell)?))).collect();
-    if numbers.is_empty() {
-        let new = || first.iter().enumerate().all(|(place, cell)| column(place).all(|other| other != cell));
-        return if word_over_numbers || new() { First::Names } else { First::Row };
-    }
-    let whole = numbers.iter().all(|(place, _)| first[*place].bytes().all(|b| b.is_ascii_digit()));
-    if word_over_numbers && whole {
-        return First::Doubtful;
-    }
-    let steps: Vec<f64> = numbers.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
-    let even = steps.first().is_some_and(|&step| step > 0.0 && steps.iter().all(|&s| s == step));
-    if !even || !whole || rest.len() < 2 {
-        return First::Row;
-    }
-    let fractions = |place: usize| numeric(place) && column(place).all(|cell| cell.contains(decimal.mark()));
-    let outside = |place: usize, value: f64| {
-        let mut others = column(place).filter_map(number).peekable();
-        others.peek().is_some() && (others.clone().all(|v| v < value) || others.all(|v| v > value))
-    };
-    let odd = numbers.iter().any(|(place, _)| fractions(*place))
-        || numbers.iter().all(|(place, value)| outside(*place, *value))
-        || steps.len() > 3 && steps[0] == 1.0;
-    if odd { First::Doubtful } else { First::Row }
+/// Whether a record is a remark: it begins with `#` and has fewer fields than rows have, as far as it can be told alone.
+pub(super) fn is_comment(record: &StringRecord) -> bool {
+    record.len() == 1 && record[0].starts_with('#')
 }

@@ -7,16 +7,19 @@
 pub mod classes;
 pub mod columns;
 mod dialect;
+mod header;
 mod number;
+mod read;
+mod style;
 mod text;
-
-use std::path::Path;
+mod unit;
 
 use csv::StringRecord;
-use dialect::First;
+use style::Style;
 
 pub use dialect::{Decimal, Format, Separator};
 
+use crate::interface::Written;
 use crate::{Error, Result};
 
 /// A table that was read: cells as they are written, without the spaces around them.
@@ -28,7 +31,7 @@ pub struct Table {
     /// Names that more than one column has.
     twins: Vec<String>,
     separator: Separator,
-    decimal: Decimal,
+    styles: Vec<Style>,
     records: Vec<StringRecord>,
     /// The line in which each record begins.
     lines: Vec<u64>,
@@ -36,140 +39,25 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads a file.
+    /// Whether the numbers at some places can be read in one way only.
     ///
     /// # Errors
-    /// As [`Table::parse`].
-    pub fn open(path: &Path, format: &Format, expected: &[&str]) -> Result<Table> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        Table::parse(&bytes, &path.display().to_string(), format, expected)
-    }
-
-    /// Reads bytes; `name` stands for the file in messages. A first line that has all the `expected` names, where there are
-    /// any, is names.
-    ///
-    /// UTF-8 (with or without its mark), UTF-16 with its mark, else Windows-1252. Excel's line `sep=;` is heeded. Empty
-    /// lines and rows without any value are left out, and so are separators at the end of every line.
-    ///
-    /// # Errors
-    /// Naming the file, and the line: no text, no row, a row with more or fewer fields than there are columns, numbers of
-    /// which the decimal mark is in doubt, a first line that could be names or a row.
-    pub fn parse(bytes: &[u8], name: &str, format: &Format, expected: &[&str]) -> Result<Table> {
-        let bad = |why: String| Error::input(format!("{name}: {why}"));
-        let (text, note) = text::text(bytes).map_err(|why| bad(why.into()))?;
-        let (announced, body) = dialect::announced(&text).map_or((None, text.as_str()), |(s, rest)| (Some(s), rest));
-        let separator = format.separator.or(announced).unwrap_or_else(|| dialect::separator(body));
-        let spaced: String;
-        let body = if separator == Separator::Space {
-            spaced = body.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect();
-            &spaced
-        } else {
-            body
-        };
-        let (mut records, mut numbers) = (Vec::new(), Vec::new());
-        let mut lines = Lines::new(body, 1 + u64::from(announced.is_some()));
-        for record in dialect::reader(body, separator).into_records() {
-            let record = record.map_err(|e| bad(e.to_string()))?;
-            numbers.push(lines.of(record.position().map_or(0, csv::Position::byte)));
-            records.push(record);
-        }
-        if records.is_empty() {
-            return Err(bad("is empty".into()));
-        }
-        let decimal = match format.decimal {
-            Some(decimal) => decimal,
-            None => dialect::decimal(&records, separator).map_err(|e| bad(e.to_string()))?,
-        };
-        let known = !expected.is_empty() && expected.iter().all(|name| records[0].iter().any(|cell| cell == *name));
-        let first = match format.header {
-            Some(true) => First::Names,
-            Some(false) => First::Row,
-            None if known => First::Names,
-            None => dialect::first(&records, decimal),
-        };
-        if first == First::Doubtful {
-            let line = brief(&records[0].iter().collect::<Vec<_>>().join(", "), 60);
-            let remedy = "say so by data.header = true or false (--header)";
-            return Err(bad(format!("its first line ({line}) may name the columns or be a row: {remedy}")));
-        }
-        let headed = first == First::Names;
-        let columns = if headed {
-            numbers.remove(0);
-            records.remove(0).iter().map(str::to_owned).collect()
-        } else {
-            (0..dialect::usual_width(&records)).map(|place| place.to_string()).collect()
-        };
-        let notes = note.map(str::to_owned).into_iter().collect();
-        let name = name.to_string();
-        let mut table =
-            Table { name, headed, columns, twins: Vec::new(), separator, decimal, records, lines: numbers, notes };
-        table.settle_ends();
-        table.name_twins();
-        table.drop_blank_rows();
-        table.check()?;
-        Ok(table)
-    }
-
-    /// Separators at the end of every line divide nothing off; where R leaves out the name of its row names, it comes first.
-    fn settle_ends(&mut self) {
-        let width = self.columns.len();
-        while self.columns.len() > 1
-            && self.columns.last().is_some_and(|name| name.is_empty() || !self.headed)
-            && self.records.iter().all(|r| r.get(self.columns.len() - 1).is_none_or(str::is_empty))
-        {
-            self.columns.pop();
-        }
-        let more = self.records.len() > 1 && self.records.iter().all(|r| r.len() == width + 1);
-        let filled = self.records.iter().any(|r| r.get(width).is_some_and(|cell| !cell.is_empty()));
-        let distinct = || {
-            let first: std::collections::BTreeSet<&str> = self.records.iter().map(|r| &r[0]).collect();
-            first.len() == self.records.len()
-        };
-        if self.headed && more && filled && distinct() {
-            self.columns.insert(0, String::new());
+    /// Naming the column and the key that settles it.
+    pub fn settled<'a>(&self, places: impl IntoIterator<Item = &'a usize>) -> Result<()> {
+        match places.into_iter().find_map(|&place| Some((place, self.styles[place].doubt.as_ref()?))) {
+            Some((place, cell)) => Err(Error::input(format!(
+                "{}: {}: {cell} may be thousands or have decimals: say so by data.decimal = \"point\" or \"comma\" \
+                 (--decimal)",
+                self.name,
+                self.column(place)
+            ))),
+            None => Ok(()),
         }
     }
 
-    /// Columns of one name get numbers behind it.
-    fn name_twins(&mut self) {
-        for place in 1..self.columns.len() {
-            let name = self.columns[place].clone();
-            if !name.is_empty() && self.columns[..place].contains(&name) {
-                let free = (2..).map(|n| format!("{name} ({n})")).find(|n| !self.columns.contains(n));
-                self.columns[place] = free.expect("numbers do not end");
-                self.notes.push(format!("a further column named {name:?} is called {:?}", self.columns[place]));
-                self.twins.push(name);
-            }
-        }
-    }
-
-    fn drop_blank_rows(&mut self) {
-        let blank: Vec<bool> = self.records.iter().map(|r| r.iter().all(str::is_empty)).collect();
-        let count = blank.iter().filter(|b| **b).count();
-        if count > 0 {
-            let mut keep = blank.iter().map(|b| !b);
-            self.records.retain(|_| keep.next().unwrap_or(true));
-            let mut keep = blank.iter().map(|b| !b);
-            self.lines.retain(|_| keep.next().unwrap_or(true));
-            self.notes.push(format!("left out {count} rows without any value"));
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        if self.records.is_empty() {
-            return Err(Error::input(format!("{}: has a header and no row", self.name)));
-        }
-        let width = self.columns.len();
-        for (row, record) in self.records.iter().enumerate() {
-            if record.len() < width || record.iter().skip(width).any(|cell| !cell.is_empty()) {
-                let (found, remedy) = (record.len(), "a field that holds the separator stands in quotes");
-                return Err(Error::input(format!(
-                    "{}: has {found} fields, and there are {width} columns; {remedy}",
-                    self.at(row)
-                )));
-            }
-        }
-        Ok(())
+    /// How the numbers of a column are written.
+    pub fn style(&self, place: usize) -> Written {
+        self.styles[place].written()
     }
 
     /// Rows.
@@ -194,7 +82,7 @@ impl Table {
 
     /// How it was read: `t.csv: 200 rows, semicolons, decimal commas, columns a, b, y`.
     pub fn describe(&self) -> String {
-        let decimal = if self.decimal == Decimal::Comma { ", decimal commas" } else { "" };
+        let decimal = self.describe_decimals() + &self.describe_units();
         let columns = match self.headed {
             true => format!("columns {}", list(&self.columns, 12)),
             false => format!("{} columns without names", self.columns.len()),
@@ -202,9 +90,40 @@ impl Table {
         format!("{}: {} rows, {}{decimal}, {columns}", self.name, self.count(), self.separator.name())
     }
 
+    /// `, decimal commas`, `, decimal commas but in column 1 (time)`
+    fn describe_decimals(&self) -> String {
+        let with = |decimal: Decimal| -> Vec<usize> {
+            (0..self.columns.len()).filter(|&place| self.style(place).decimal == Some(decimal)).collect()
+        };
+        let (points, commas) = (with(Decimal::Point), with(Decimal::Comma));
+        let but: Vec<String> = points.iter().map(|&place| self.column(place)).collect();
+        match (commas.is_empty(), points.is_empty()) {
+            (true, _) => String::new(),
+            (false, true) => ", decimal commas".into(),
+            (false, false) => format!(", decimal commas, but points in {}", list(&but, 4)),
+        }
+    }
+
+    /// `, % in column 1 (tax)`
+    fn describe_units(&self) -> String {
+        let units = (0..self.columns.len()).filter_map(|place| {
+            let unit = self.styles[place].unit.as_ref()?;
+            Some(format!("{unit} in {}", self.column(place)))
+        });
+        let units: Vec<String> = units.collect();
+        if units.is_empty() { String::new() } else { format!(", {}", list(&units, 6)) }
+    }
+
     /// What else is worth saying of it, a line each.
     pub fn notes(&self) -> impl Iterator<Item = String> {
         self.notes.iter().map(|note| format!("{}: {note}", self.name))
+    }
+
+    /// What is said of rows that are left out, if there are any.
+    pub fn left_out(&self, rows: &[usize], what: &str) -> Option<String> {
+        let lines: Vec<String> = rows.iter().map(|&row| self.line(row).to_string()).collect();
+        let (name, count, lines) = (&self.name, rows.len(), list(&lines, 6));
+        (count > 0).then(|| format!("{name}: left out {count} rows without {what} (line {lines})"))
     }
 
     /// The cells of a row, trimmed.
@@ -229,12 +148,18 @@ impl Table {
 
     /// The finite number in a cell.
     pub fn number(&self, row: usize, place: usize) -> Option<f64> {
-        number::parse(self.cell(row, place), self.decimal.mark())
+        self.parse_number(place, self.cell(row, place))
     }
 
-    /// A text as a number, with the table's decimal mark.
-    pub fn parse_number(&self, text: &str) -> Option<f64> {
-        number::parse(text, self.decimal.mark())
+    /// A text as a number, as the column at a place is written.
+    pub fn parse_number(&self, place: usize, text: &str) -> Option<f64> {
+        self.styles[place].number(text)
+    }
+
+    /// Two cells of a column of which each is a number with a unit, but not the same.
+    pub fn different_units(&self, place: usize, rows: &[usize]) -> Option<[&str; 2]> {
+        let filled = rows.iter().filter(|&&row| !self.is_empty(row, place));
+        style::different_units(filled.map(|&row| self.cell(row, place)))
     }
 
     /// The line of the file in which a row begins, from 1: what messages and results call it by.
@@ -286,15 +211,33 @@ impl Table {
         }
     }
 
-    /// The columns to learn from where nobody names them: all but `targets`, those without a value, and the numbers of rows
-    /// without a name. The second part says what was left out.
-    pub fn features(&self, targets: &[usize]) -> (Vec<usize>, Vec<String>) {
+    /// The place of a column that a network calls by its name; `also` are all the names that it knows.
+    ///
+    /// # Errors
+    /// When there is none, or the name is that of several columns and the network knows of one.
+    pub(crate) fn place_of(&self, name: &str, also: &[&str]) -> Result<usize> {
+        let wrong = |what: String| Err(Error::input(format!("{}: {what}", self.name)));
+        let Some(place) = self.columns.iter().position(|column| column == name) else {
+            return wrong(format!("no column {name:?} among {}", list(&self.columns, 40)));
+        };
+        let second = format!("{name} (2)");
+        match self.twins.iter().any(|twin| twin == name) && !also.contains(&&*second) {
+            true => {
+                wrong(format!("more than one column is named {name:?}, and the network knows one; rename the others"))
+            }
+            false => Ok(place),
+        }
+    }
+
+    /// The columns to learn from where nobody names them: all but `targets`, those without a value in `rows`, and the numbers
+    /// of rows without a name. The second part says what was left out.
+    pub fn features(&self, targets: &[usize], rows: &[usize]) -> (Vec<usize>, Vec<String>) {
         let (mut places, mut notes) = (Vec::new(), Vec::new());
         for place in (0..self.columns.len()).filter(|place| !targets.contains(place)) {
             let what = format!("{}: {}", self.name, self.column(place));
-            if (0..self.count()).all(|row| self.is_hole(row, place)) {
+            if rows.iter().all(|&row| self.is_hole(row, place)) {
                 notes.push(format!("{what} has no value and is left out"));
-            } else if self.columns[place].is_empty() && (place == 0 || self.counts(place)) {
+            } else if self.has_no_name(place) && (place == 0 || self.counts(place)) {
                 notes.push(format!("{what} has no name, as numbers of rows have none, and is left out"));
             } else {
                 places.push(place);
@@ -303,11 +246,20 @@ impl Table {
         (places, notes)
     }
 
+    fn has_no_name(&self, place: usize) -> bool {
+        self.headed && (self.columns[place].is_empty() || self.columns[place] == unnamed(place))
+    }
+
     /// Whether a column counts the rows.
     fn counts(&self, place: usize) -> bool {
         let step = |row: usize| Some(self.number(row, place)? - self.number(row - 1, place)?);
         (1..self.count()).all(|row| step(row) == Some(1.0))
     }
+}
+
+/// What a further column without a name is called by.
+fn unnamed(place: usize) -> String {
+    format!("column {}", place + 1)
 }
 
 /// The first of some names.
@@ -320,31 +272,4 @@ pub(crate) fn list<S: AsRef<str>>(names: &[S], most: usize) -> String {
 pub(crate) fn brief(text: &str, most: usize) -> String {
     let start: String = text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(most).is_some() { format!("{start}...") } else { start }
-}
-
-/// Lines of a text, for byte offsets that only grow.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    line: u64,
-}
-
-impl<'a> Lines<'a> {
-    fn new(text: &'a str, first: u64) -> Self {
-        Lines { bytes: text.as_bytes(), at: 0, line: first }
-    }
-
-    /// The line in which the record at `byte` begins; empty lines before it are not its own.
-    fn of(&mut self, byte: u64) -> u64 {
-        let mut end = byte as usize;
-        while matches!(self.bytes.get(end), Some(b'\n' | b'\r')) {
-            end += 1;
-        }
-        while self.at < end {
-            let (this, next) = (self.bytes[self.at], self.bytes.get(self.at + 1));
-            self.line += u64::from(this == b'\n' || this == b'\r' && next != Some(&b'\n'));
-            self.at += 1;
-        }
-        self.line
-    }
 }

@@ -16,10 +16,15 @@ pub fn is_hole(cell: &str) -> bool {
     is_empty(cell) || NO_NUMBER.iter().any(|word| cell.eq_ignore_ascii_case(word))
 }
 
-/// The finite number that a cell, trimmed, holds; groups of three digits may stand apart.
+/// The finite number that a cell, trimmed, holds; groups of three digits may stand apart, and bookkeepers put what is below
+/// zero in parentheses.
 pub fn parse(cell: &str, decimal: char) -> Option<f64> {
     if !cell.contains(|c: char| c.is_ascii_digit()) {
         return None;
+    }
+    if let Some(inner) = cell.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        let signed = inner.starts_with(['-', '+', '\u{2212}', '(']);
+        return parse(inner, decimal).filter(|_| !signed).map(|value| -value);
     }
     let finite = |text: &str| {
         // Rust reads the words `inf` and `nan` too.
@@ -46,7 +51,8 @@ pub fn parse(cell: &str, decimal: char) -> Option<f64> {
     })
 }
 
-/// The digits without what groups them: a comma or point, a space (narrow or not, breaking or not), an apostrophe.
+/// The digits without what groups them: a comma or point, a space (narrow or not, breaking or not), an apostrophe. Groups
+/// do not begin with a zero: `0.418` has decimals.
 fn ungrouped(whole: &str, other: char) -> Option<String> {
     let marks = [other, ' ', '\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019}'];
     let Some(mark) = whole.chars().find(|c| marks.contains(c)) else { return Some(whole.to_string()) };
@@ -54,6 +60,7 @@ fn ungrouped(whole: &str, other: char) -> Option<String> {
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let sound = groups.iter().all(|g| digits(g))
         && (1..=3).contains(&groups[0].len())
+        && !groups[0].starts_with('0')
         && groups[1..].iter().all(|g| g.len() == 3);
     sound.then(|| groups.concat())
 }
@@ -73,7 +80,7 @@ pub enum Mark {
 
 /// What a cell says of the decimal mark.
 pub fn mark(cell: &str) -> Mark {
-    let numeric = |c: char| c.is_ascii_digit() || ".,-+eE' \u{a0}\u{202f}\u{2212}".contains(c);
+    let numeric = |c: char| c.is_ascii_digit() || ".,-+eE'() \u{a0}\u{202f}\u{2009}\u{2019}\u{2212}".contains(c);
     if !cell.chars().all(numeric) || !cell.contains(|c: char| c.is_ascii_digit()) {
         return Mark::None;
     }
@@ -106,6 +113,8 @@ mod tests {
             ("-1,000", -1000.0),
             ("\u{2212}3", -3.0),
             ("1\u{a0}000", 1000.0),
+            ("(29.45)", -29.45),
+            ("(1,234)", -1234.0),
         ];
         point.iter().for_each(|(text, value)| assert_eq!(parse(text, '.'), Some(*value), "{text}"));
         let comma = [
@@ -136,6 +145,9 @@ mod tests {
             "--1",
             "1-2",
             "0x10",
+            "(-1)",
+            "0,424",
+            "00,424",
         ];
         none.iter().for_each(|text| assert_eq!(parse(text, '.'), None, "{text}"));
         assert_eq!(parse("1.5", ','), None);
@@ -156,6 +168,9 @@ mod tests {
             ("1,234,567", Point),
             ("1,a", None),
             ("0,5", Comma),
+            ("0,424", Comma),
+            ("-0.418", Point),
+            ("(1.234)", Either('.')),
         ] {
             assert_eq!(mark(cell), says, "{cell}");
         }

@@ -27,6 +27,14 @@ pub(super) fn rows(recipe: &Recipe, step: u64, report: &mut dyn Report) -> Resul
             let test = idx::load(path, idx::Split::Test, train.classes)?;
             let targets = Targets::numbered(train.classes.unwrap_or_default());
             let size @ [height, width, channels] = idx::size(path, idx::Split::Train)?;
+            let other = idx::size(path, idx::Split::Test)?;
+            if other != size {
+                let [rows, columns, _] = other;
+                let why = format!(
+                    "the test pictures are {rows}x{columns} pixels (rows x columns), those to learn from {height}x{width}"
+                );
+                return Err(Error::file(idx::images(path, idx::Split::Test)?, why));
+            }
             let input = image(height, width, channels, Fit::Pad);
             let files = vec![Source::new(path, train.hash(), false), Source::new(path, test.hash(), true)];
             let sets = Sets { train, test, input, targets, origins: Origins::Rows(path.clone()), files };
@@ -168,6 +176,11 @@ fn load(recipe: &Recipe, sets: Sets, drawing: Drawing<'_>, step: u64, report: &m
         let why = format!("bce learns probabilities, and a target is {target}; use mse");
         return Err(Error::key("loss.kind", why));
     }
+    let absent = absent(&test, output.classes());
+    if !absent.is_empty() {
+        let names = crate::data::table::list(&absent, 8);
+        report.note(&format!("none of class {names} is held out: the scores say nothing of it"));
+    }
     let validator = Validator::rows(test, recipe.loss().loss(), output.clone());
     let interface = Interface { input, output };
 
@@ -205,4 +218,11 @@ fn load(recipe: &Recipe, sets: Sets, drawing: Drawing<'_>, step: u64, report: &m
     let room = Room { count: most, low: 0, high: 0 };
     let fixed = Prepared::fixed(resident, validator, interface, origins);
     Ok(Prepared { room, drawn, files, learnt: all, shards: Some(shards), ..fixed })
+}
+
+/// The classes of which there is no row.
+fn absent(rows: &Rows, names: &[String]) -> Vec<String> {
+    let there: std::collections::BTreeSet<usize> = rows.targets.iter().map(|&target| target as usize).collect();
+    let absent = names.iter().enumerate().filter(|(class, _)| !there.contains(class));
+    absent.map(|(_, name)| name.clone()).collect()
 }

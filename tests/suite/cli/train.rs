@@ -73,8 +73,50 @@ fn bad_requests_end_with_one_line_and_nothing_written() {
     refuse(&["train", "--set", "batch=0"], &["batch"]);
     refuse(&["train", "none.toml"], &["none.toml"]);
     refuse(&["train", "--resume"], &["quickstart", "--out"]);
-    fs::write(folder.path().join("bad.toml"), "steps = \n").unwrap();
-    refuse(&["train", "bad.toml"], &["bad.toml"]);
+    fs::write(folder.path().join("bad.toml"), "seed = 1\nsteps = \n").unwrap();
+    refuse(&["train", "bad.toml"], &["bad.toml: line 2 (steps =): "]);
+    fs::write(folder.path().join("bad.toml"), "steps = 5\n\nsteps = 6\n").unwrap();
+    refuse(&["train", "bad.toml"], &["bad.toml: line 3 (steps = 6): duplicate key"]);
+    fs::write(folder.path().join("bad.toml"), "[data]\nkind=\"csv\"\npath=\"C:\\data\\x.csv\"\n").unwrap();
+    refuse(&["train", "bad.toml"], &["bad.toml: line 3 ", "single quotes"]);
+}
+
+#[test]
+fn words_and_types_that_do_not_fit_name_their_key() {
+    let folder = tempdir().unwrap();
+    let csv = ["data.kind=csv", "data.path=t.csv", "network.kind=mlp", "network.sizes=[1,2]"];
+    for (settings, key) in [
+        (&["optimizer.kind=foo"][..], "optimizer.kind: unknown variant `foo`"),
+        (&["schedule.kind=foo"], "schedule.kind: "),
+        (&["network.kind=foo"], "network.kind: unknown variant `foo`"),
+        (&["data.kind=foo"], "data.kind: unknown variant `foo`"),
+        (&["loss.kind=foo"], "loss.kind: unknown variant `foo`"),
+        (&["precision=foo"], "precision: unknown variant `foo`"),
+        (&["validate.best=foo"], "validate.best: unknown variant `foo`"),
+        (&["resume.allow=seed"], "resume.allow: invalid type"),
+        (&["resume.allow=['seed','foo']"], "resume.allow[1]: unknown variant `foo`"),
+        (&["network=5"], "network: invalid type"),
+        (&["steps=[]"], "steps: invalid type"),
+        (&["start=5"], "start: invalid type"),
+        (&["optimizer.betas=0"], "optimizer.betas: "),
+        (&["optimizer.nesterov=1"], "optimizer.nesterov: invalid type"),
+        (&["loss.smoothing=0.1"], "loss: missing field `kind`"),
+        (&["data.classes=yes"], "data.classes: invalid type"),
+        (&["data.header=maybe"], "data.header: invalid type"),
+        (&["data.path=5"], "data.path: invalid type"),
+        (&["data.separator=colon"], "data.separator: unknown variant `colon`"),
+        (&["data.empty=ignore"], "data.empty: unknown variant `ignore`"),
+        (&["data.target=true"], "data.target: invalid type"),
+        (&["network.activation=foo"], "network.activation: unknown variant `foo`"),
+    ] {
+        let settings = csv.iter().chain(settings).flat_map(|setting| ["--set", setting]);
+        wgrad(folder.path(), ["train"].into_iter().chain(settings)).expect(2).says(&[key]);
+    }
+    let layers = "network={kind='sequential',input=[4],layers=[{layer='linear',out=2},{layer='foo'}]}";
+    let settings = ["--set", layers, "--set", "data.kind=csv", "--set", "data.path=t.csv"];
+    wgrad(folder.path(), ["train"].iter().chain(&settings))
+        .expect(2)
+        .says(&["network.layers[1].layer: unknown variant"]);
 }
 
 #[test]

@@ -96,7 +96,24 @@ fn headers_are_found_and_asked_for_in_doubt() {
     ] {
         assert!(!headed(text), "{text:?}");
     }
+    let rows = |line: &str| format!("{line}\n").repeat(3);
+    // Numbers of rows as pandas writes them, and names in quotes over numbers without.
+    for text in [",0,1,2\n0,1,1,0\n1,0,1,1\n2,1,1,0\n", "\"2019\",\"2020\"\n2006,2106\n8078,8178\n"] {
+        assert!(headed(text), "{text:?}");
+    }
+    let both_sides = format!("country,2019,2020,2021\n{}{}", rows("A,5685,5785,6069"), rows("B,210,33,4"));
+    let binary = format!("0,1,2\n{}{}", rows("1,1,0"), rows("0,0,0"));
+    let spectrum = format!("900.1,902.2,904.3,label\n{}{}", rows("0.65,0.74,-0.09,spam"), rows("0.32,0.22,0.12,ham"));
+    let protein = format!("sample,900.1,902.2,protein\n{}{}", rows("s0,0.27,0.53,10.8"), rows("s1,0.95,0.54,12.8"));
+    let words = format!("weekend,sky,play\n{}{}", rows("weekday,rain,no"), rows("weekend,sun,yes"));
+    let index = format!(",2019,2021\n{}{}", rows("a,5,6"), rows("b,9000,3"));
     for text in [
+        &*both_sides,
+        &*binary,
+        &*spectrum,
+        &*protein,
+        &*words,
+        &*index,
         include_str!("../../fixtures/tables/years.csv"),
         "0,1,2,3\n5,6,7,8\n1,9,4,4\n",
         "country,2019,2020\nFrance,1.5,2.5\nGhana,3.5,0.5\n",
@@ -123,10 +140,105 @@ fn decimal_marks_are_found_and_asked_for_in_doubt() {
     assert_eq!(number("a,b\n\"1,234\",2\n3,4\n"), Some(1234.0), "commas that separate are no decimal marks");
     assert_eq!(number("a;b\n1 234,5;0,5\n3;4\n"), Some(1234.5));
     assert_eq!(number("a\tb\n1,234\t0.5\n"), Some(1234.0));
-    let error = read("a;b\n1,234;2\n3;4\n").unwrap_err().to_string();
+    let error = table("a;b\n1,234;2\n3;4\n").settled(&[0]).unwrap_err().to_string();
     assert!(error.contains("1,234") && error.contains("data.decimal") && error.contains("--decimal"), "{error}");
     let said = Format { decimal: Some(Decimal::Comma), ..Format::default() };
     assert_eq!(Table::parse(b"a;b\n1,234;2\n", "x", &said, &[]).unwrap().number(0, 0), Some(1.234));
+}
+
+/// A table with one more column of `cells`.
+fn with_column(separator: char, first: &str, cells: &[&str]) -> Table {
+    let lines: Vec<String> = cells.iter().map(|cell| format!("{first}{separator}{cell}")).collect();
+    table(&format!("a{separator}b\n{}\n", lines.join("\n")))
+}
+
+#[test]
+fn thousands_are_told_from_decimals_by_what_the_cells_say() {
+    // Groups beside whole numbers that need none.
+    let groups = ["308", "2.838", "-1.969", "17", "3.990", "1.166", "4.462", "-296", "9.001", "1.234", "5.678"];
+    for separator in [';', '\t', '|'] {
+        let table = with_column(separator, "x", &groups);
+        table.settled(&[1]).unwrap();
+        assert_eq!((table.number(0, 1), table.number(2, 1)), (Some(308.0), Some(-1969.0)), "{separator}");
+    }
+    let english: Vec<String> = groups.iter().map(|cell| cell.replace('.', ",")).collect();
+    let english: Vec<&str> = english.iter().map(String::as_str).collect();
+    assert_eq!(with_column(';', "x", &english).number(1, 1), Some(2838.0));
+    // A leading zero has decimals behind it, in this column or in the others.
+    for (first, cells, value) in [
+        ("x", vec!["0.418", "5.214"], 5.214),
+        ("x", vec!["-0,123", "5,214"], 5.214),
+        ("0.5", vec!["2.644", "5.214"], 5.214),
+        ("0,5", vec!["2.644", "5.214"], 5214.0),
+        ("0,5", vec!["2,644", "5,214"], 5.214),
+        ("7", vec!["1.234.567", "5.214"], 5214.0),
+    ] {
+        let table = with_column(';', first, &cells);
+        table.settled(&[0, 1]).unwrap_or_else(|e| panic!("{first} {cells:?}: {e}"));
+        assert_eq!(table.number(1, 1), Some(value), "{first} {cells:?}");
+    }
+    let quoted = table("a,b\n\"0,424\",6\n\"2,644\",7\n");
+    assert_eq!((quoted.number(0, 0), quoted.number(1, 0)), (Some(0.424), Some(2.644)));
+    // Nothing settles it: the column is asked for, and only where it is used.
+    for cells in [&["2.644", "5.214"][..], &["22.509", "186.718", "27749"], &["1.5", "3,5"]] {
+        let table = with_column(';', "x", cells);
+        let mixed = cells[0] == "1.5";
+        assert_eq!(table.settled(&[1]).is_ok(), mixed, "{cells:?}");
+        assert!(table.settled(&[0]).is_ok());
+    }
+    let error = with_column(';', "0,5", &groups.map(|c| c.replace('.', ",")).iter().map(|c| &**c).collect::<Vec<_>>())
+        .settled(&[1])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("column 2 (b)") && error.contains("data.decimal"), "{error}");
+}
+
+#[test]
+fn each_column_has_its_own_decimal_mark() {
+    let clock = table("time;degrees\n14.30;19,1\n15.45;8,1\n00.00;1,2\n");
+    assert_eq!((clock.number(0, 0), clock.number(0, 1)), (Some(14.3), Some(19.1)));
+    assert!(clock.describe().contains("decimal commas, but points in column 1 (time)"), "{}", clock.describe());
+}
+
+#[test]
+fn units_are_read_where_the_whole_column_has_them() {
+    let text = "price,rate,size,loss\n\"$1,234\",12%,102 m²,(29.45)\n\"$835,268.26\",7%,88 m²,12.5\n";
+    let table = table(text);
+    let numbers: Vec<f64> = (0..4).map(|place| table.number(0, place).unwrap()).collect();
+    assert_eq!(numbers, [1234.0, 12.0, 102.0, -29.45]);
+    assert_eq!(table.style(1).unit.as_deref(), Some("%"));
+    let euros = self::table("a;b\n1.234,56 €;1\n0,5 €;2\n");
+    assert_eq!(euros.number(0, 0), Some(1234.56));
+    let rows = [0, 1, 2];
+    let mixed = self::table("w,y\n5 kg,1\n300 g,2\n2 kg,3\n");
+    let error = columns::fit(&mixed, &[0], &rows, &rows, rules(Empty::Refuse)).unwrap_err().to_string();
+    assert!(error.contains("units (5 kg, 300 g)") && error.contains("data.words"), "{error}");
+    // Words are words.
+    let words = self::table("c,y\n1st,1\n2nd,2\n3rd,3\n");
+    assert!(columns::fit(&words, &[0], &rows, &rows, rules(Empty::Refuse)).is_ok());
+}
+
+#[test]
+fn what_stands_above_or_between_the_rows_is_no_row() {
+    let remarks = table("# made by me\n# twice\nlength,kind\n1.5,a\n# again\n2.5,b\n");
+    assert_eq!((remarks.columns(), remarks.count(), remarks.line(0)), (&["length".into(), "kind".into()][..], 2, 4));
+    assert!(remarks.notes().any(|note| note.contains("3 lines that begin with #")));
+    let twice = table("a,b\n1,2\na,b\n3,4\n");
+    assert_eq!((twice.count(), twice.line(1)), (2, 4));
+    assert!(twice.notes().any(|note| note.contains("left out 1 rows that repeat the names")));
+    let title = "Report of 2024\n\nExported by Bob\n\na,b,y\n1,2,3\n4,5,6\n7,8,9\n";
+    let error = read(title).unwrap_err().to_string();
+    assert!(error.contains("data.skip = 4") && error.contains("--skip 4"), "{error}");
+    let below = Table::parse(title.as_bytes(), "x", &Format { skip: 4, ..Format::default() }, &[]).unwrap();
+    assert_eq!((below.columns().len(), below.count(), below.line(0)), (3, 3, 6));
+    let spaced = table("age, job, pay\n24, \"clerk, junior\", >50K.\n39, \"boss\", <=50K.\n");
+    assert_eq!(cells(&spaced)[0], ["24", "clerk, junior", ">50K."]);
+    // The fuel data of the UCI collection: spaces, then a tab, then names with spaces in quotes.
+    let fuel =
+        table("18     8   307.0  70  1\t\"chevrolet chevelle malibu\"\n15     8   ?  70  1\t\"buick skylark 320\"\n");
+    assert_eq!(cells(&fuel)[1], ["15", "8", "?", "70", "1", "buick skylark 320"]);
+    let names = table("First Name\tCount Of\nNew York\t5\nLos Angeles\t6\n");
+    assert_eq!(names.columns(), ["First Name", "Count Of"]);
 }
 
 #[test]
@@ -167,13 +279,15 @@ fn ends_of_lines_and_names_of_rows_shift_nothing() {
     for text in ["\"x\" \"y\"\n\"1\" 5 0.5\n\"2\" 6 0.7\n", ",x,y\n0,5,0.5\n1,6,0.7\n"] {
         let named = table(text);
         assert_eq!(named.columns(), ["", "x", "y"], "{text:?}");
-        let (features, notes) = named.features(&[2]);
+        let (features, notes) = named.features(&[2], &[0, 1]);
         assert_eq!((features, notes.len()), (vec![1], 1));
     }
     let twins = table("a,b,a\n1,2,3\n");
     assert_eq!(twins.columns(), ["a", "b", "a (2)"]);
     assert!(twins.place("a").unwrap_err().to_string().contains("more than one column is named \"a\""));
     assert_eq!((twins.place("-1").unwrap(), twins.place("0").unwrap()), (2, 0));
+    let unnamed = table("x,,,y\n1.5,2,3,4\n2.5,7,9,8\n");
+    assert_eq!(unnamed.columns(), ["x", "", "column 3", "y"]);
     let blank = table("a,b\n1,2\n,\n\n3,4\n");
     assert_eq!((blank.count(), blank.line(1)), (2, 5));
     assert!(blank.notes().any(|note| note.contains("left out 1 rows")));
