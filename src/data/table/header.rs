@@ -25,8 +25,8 @@ const YEARS: std::ops::Range<f64> = 1000.0..3000.0;
 ///
 /// With numbers: names, where they stand in quotes over numbers that do not, or count up from zero behind an empty field,
 /// as numbers of rows have it. In doubt, where a word stands over numbers or does not come again in a column whose others
-/// do, where the numbers count up from 0 or 1, are years over other numbers, or go in even steps over numbers that are
-/// fractions or all larger or smaller.
+/// do, where a number stands over words, where the numbers count up from 0 or 1, are years over other numbers, or go in even
+/// steps over numbers that are fractions or all larger or smaller.
 pub(super) fn first(records: &[StringRecord], quoted: bool) -> First {
     let Some((first, rest)) = records.split_first() else { return First::Row };
     let column = |place: usize| {
@@ -66,7 +66,8 @@ pub(super) fn first(records: &[StringRecord], quoted: bool) -> First {
     if first[0].is_empty() && over_all && first.iter().skip(1).all(|cell| !cell.is_empty()) {
         return if counts(0.0) && numbers.len() + 1 == first.len() { First::Names } else { First::Doubtful };
     }
-    if over_numbers || apart {
+    let over_words = |place: usize| column(place).next().is_some() && !column(place).any(is_number);
+    if over_numbers || apart || numbers.iter().any(|(place, _)| over_words(*place)) {
         return First::Doubtful;
     }
     let whole = numbers.iter().all(|(place, _)| first[*place].bytes().all(|b| b.is_ascii_digit()));
@@ -74,14 +75,19 @@ pub(super) fn first(records: &[StringRecord], quoted: bool) -> First {
     // 900.1, 902.2, 904.3: what is written in decimals is even but for rounding.
     let even =
         steps.first().is_some_and(|&step| step > 0.0 && steps.iter().all(|&s| (s - step).abs() <= 1e-6 * step.abs()));
-    if !even || rest.len() < 2 || !whole && steps.len() < 2 {
-        return First::Row;
-    }
     let fractions = |place: usize| numeric(place) && column(place).all(|cell| cell.contains(['.', ',']));
     let outside = |place: usize, value: f64| {
         let mut others = column(place).filter_map(any_number).peekable();
         others.peek().is_some() && (others.clone().all(|v| v < value) || others.all(|v| v > value))
     };
+    let outside = || numbers.iter().all(|(place, value)| outside(*place, *value));
+    // Doses, say: no row of so many columns grows from one to the next and is beside all others by chance.
+    if !even && steps.len() > 2 && rest.len() >= 8 && steps.iter().all(|&step| step > 0.0) && outside() {
+        return First::Doubtful;
+    }
+    if !even || rest.len() < 2 || !whole && steps.len() < 2 {
+        return First::Row;
+    }
     // Years over something else.
     let elsewhere = |place: usize| {
         let years = column(place).filter_map(any_number).filter(|v| YEARS.contains(v) && v.fract() == 0.0).count();
@@ -89,7 +95,7 @@ pub(super) fn first(records: &[StringRecord], quoted: bool) -> First {
     };
     let years = whole && numbers.iter().all(|(_, value)| YEARS.contains(value));
     let odd = whole && numbers.iter().any(|(place, _)| fractions(*place))
-        || numbers.iter().all(|(place, value)| outside(*place, *value))
+        || outside()
         || numbers.len() == first.len() && numbers.len() > 2 && (counts(0.0) || counts(1.0))
         || steps.len() > 3 && steps[0] == 1.0
         || years && numbers.iter().any(|(place, _)| elsewhere(*place));

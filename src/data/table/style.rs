@@ -155,12 +155,12 @@ fn common(mut marks: impl Iterator<Item = Decimal>) -> Option<Decimal> {
 fn common_unit<'a>(cells: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut cells = cells.filter(|cell| !number::is_hole(cell));
     let first = unit::of(cells.next()?)?;
-    cells.all(|cell| unit::of(cell) == Some(first)).then(|| first.to_string())
+    cells.all(|cell| unit::strip(cell, &first).is_some() && unit::of(cell).is_some()).then_some(first)
 }
 
 /// Whether a cell is a number, whatever its decimal mark, or one with a unit.
 pub(super) fn is_number(cell: &str) -> bool {
-    any_number(cell).is_some() || unit::of(cell).is_some_and(unit::is_known)
+    any_number(cell).is_some() || unit::of(cell).is_some_and(|unit| unit::is_known(&unit))
 }
 
 /// The number in a cell, with a decimal point if that makes one, else with a comma.
@@ -171,11 +171,11 @@ pub(super) fn any_number(cell: &str) -> Option<f64> {
 /// Two cells of numbers with different units, where all cells are numbers with units that are known.
 pub(super) fn different_units<'a>(mut cells: impl Iterator<Item = &'a str>) -> Option<[&'a str; 2]> {
     let first = cells.next()?;
-    let one = unit::of(first).filter(|unit| unit::is_known(unit))?;
+    let known = |cell: &str| unit::of(cell).filter(|unit| unit::is_known(unit));
+    let one = known(first)?;
     let mut other = None;
     for cell in cells {
-        let unit = unit::of(cell).filter(|unit| unit::is_known(unit))?;
-        if unit != one {
+        if known(cell)? != one {
             other = other.or(Some(cell));
         }
     }

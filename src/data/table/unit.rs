@@ -51,15 +51,14 @@ fn parts(cell: &str) -> Option<Parts<'_>> {
     Some(Parts { sign, before: before.trim(), number: number.trim(), behind: behind.trim() })
 }
 
-/// The unit of a cell that holds a number with one.
-pub(super) fn of(cell: &str) -> Option<&str> {
+/// The unit of a cell that holds a number with one: what stands before it and behind, as in `$5`, `5 kg`, `$5M`.
+pub(super) fn of(cell: &str) -> Option<String> {
     let Parts { before, behind, .. } = parts(cell)?;
-    let unit = match (before, behind) {
-        (unit, "") if CURRENCIES.contains(&unit) => unit,
-        ("", unit) if is_unit(unit) => unit,
-        _ => return None,
-    };
-    strip(cell, unit).is_some_and(|number| is_number(&number)).then_some(unit)
+    let is_before = before.is_empty() || CURRENCIES.contains(&before);
+    let is_behind = behind.is_empty() || is_unit(behind);
+    let unit = format!("{before}{behind}");
+    let sound = is_before && is_behind && !unit.is_empty();
+    (sound && is_number(&strip(cell, &unit)?)).then_some(unit)
 }
 
 fn is_unit(text: &str) -> bool {
@@ -70,7 +69,8 @@ fn is_unit(text: &str) -> bool {
 
 /// Whether a text is surely a unit.
 pub(super) fn is_known(text: &str) -> bool {
-    CURRENCIES.contains(&text) || KNOWN.contains(&text) || DIGITS.contains(&text)
+    let known = |text: &str| CURRENCIES.contains(&text) || KNOWN.contains(&text) || DIGITS.contains(&text);
+    known(text) || CURRENCIES.iter().any(|currency| text.strip_prefix(currency).is_some_and(known))
 }
 
 fn is_number(text: &str) -> bool {
@@ -80,8 +80,7 @@ fn is_number(text: &str) -> bool {
 /// The number in a cell with a unit, as it is written; none where the cell does not have that unit.
 pub(super) fn strip(cell: &str, unit: &str) -> Option<String> {
     let Parts { sign, before, number, behind } = parts(cell)?;
-    let has = matches!((before, behind), (b, "") if b == unit) || matches!((before, behind), ("", b) if b == unit);
-    if !has {
+    if unit.strip_prefix(before) != Some(behind) {
         return None;
     }
     Some(match sign {
@@ -110,8 +109,9 @@ mod tests {
             ("-.5%", "%", "-.5"),
             ("5 kg", "kg", "5"),
             ("3 rooms", "rooms", "3"),
+            ("$1.5M", "$M", "1.5"),
         ] {
-            assert_eq!((of(cell), strip(cell, unit)), (Some(unit), Some(number.to_string())), "{cell}");
+            assert_eq!((of(cell), strip(cell, unit)), (Some(unit.to_string()), Some(number.to_string())), "{cell}");
         }
         for cell in ["5", "A1", "red", "12.05.", "10:30 am", "1st class", "#3", "m2", "%", "2024-01-02", "3 or more"] {
             assert_eq!(of(cell), None, "{cell}");

@@ -106,6 +106,8 @@ fn headers_are_found_and_asked_for_in_doubt() {
     let spectrum = format!("900.1,902.2,904.3,label\n{}{}", rows("0.65,0.74,-0.09,spam"), rows("0.32,0.22,0.12,ham"));
     let protein = format!("sample,900.1,902.2,protein\n{}{}", rows("s0,0.27,0.53,10.8"), rows("s1,0.95,0.54,12.8"));
     let words = format!("weekend,sky,play\n{}{}", rows("weekday,rain,no"), rows("weekend,sun,yes"));
+    let doses = format!("0.5,1,2,5,10\n{}{}", rows("90,91,92,93,94").repeat(3), rows("80,71,62,93,94"));
+    let pandas = "0,1\nred,5\nblue,7\nred,9\n";
     let index = format!(",2019,2021\n{}{}", rows("a,5,6"), rows("b,9000,3"));
     for text in [
         &*both_sides,
@@ -114,6 +116,8 @@ fn headers_are_found_and_asked_for_in_doubt() {
         &*protein,
         &*words,
         &*index,
+        &*doses,
+        pandas,
         include_str!("../../fixtures/tables/years.csv"),
         "0,1,2,3\n5,6,7,8\n1,9,4,4\n",
         "country,2019,2020\nFrance,1.5,2.5\nGhana,3.5,0.5\n",
