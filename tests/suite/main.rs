@@ -44,6 +44,8 @@ mod pictures {
     mod files;
     mod kinds;
     mod metadata;
+    mod odd;
+    mod png;
     mod protocol;
     mod stream;
     mod tiles;
@@ -66,6 +68,7 @@ mod cli {
     mod learn_tables;
     mod limits;
     mod odd_tables;
+    mod outputs;
     mod pictures;
     mod pictures_table;
     mod resume;
