@@ -175,3 +175,8 @@ const _: fn() = || {
     is_send::<Predictor>();
     is_send::<Upscaler>();
 };
+
+/// The README's program is one that compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
