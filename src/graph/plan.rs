@@ -234,9 +234,14 @@ impl Plan {
         arenas.dedup();
         let losses: Vec<TensorId> =
             steps.iter().filter(|s| matches!(s.op, Op::Loss(_))).filter_map(|s| s.output).collect();
-        // Without an objective, in plans that do not train, all losses count alike.
-        let even = || losses.iter().map(|&loss| (loss, 1.0 / losses.len() as f32)).collect();
-        let terms = if graph.objective.is_empty() { even() } else { graph.objective.clone() };
+        // In the order in which they run: the first of a run begins its sum. Without an objective, in plans that do not train,
+        // all losses count alike.
+        let even = 1.0 / losses.len() as f32;
+        let share = |loss: TensorId| match graph.objective.is_empty() {
+            true => Some(even),
+            false => graph.objective.iter().find(|term| term.0 == loss).map(|term| term.1),
+        };
+        let terms = losses.iter().filter_map(|&loss| Some((loss, share(loss)?))).collect();
         let plan = Plan {
             tensors: graph.tensors.clone(),
             steps,

@@ -42,7 +42,8 @@ fn an_objective_is_the_weighted_sum_of_its_terms() {
             run(&mut *(subject.make)(), &g, subject.options)
         };
         let alone: Vec<(f32, Vec<f32>)> = (0..3).map(|i| of(&[(i, 1.0)])).collect();
-        let (loss, gradients) = of(&[(0, 0.5), (2, 2.0), (1, -0.25)]);
+        // In another order than they run in: the last was made into a loss last.
+        let (loss, gradients) = of(&[(2, 2.0), (0, 0.5), (1, -0.25)]);
         let sum = |of: [f32; 3]| 0.5 * of[0] + 2.0 * of[2] - 0.25 * of[1];
         let want = sum([0, 1, 2].map(|i| alone[i].0));
         assert!((loss - want).abs() < 1e-5, "{}: {loss}, not {want}", subject.name);
