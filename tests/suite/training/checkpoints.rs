@@ -137,5 +137,9 @@ fn tables_are_scored_by_the_names_of_their_classes() {
     assert_eq!(scores["accuracy"], 1.0, "{scores}");
     // Other classes: both lists.
     fs::write(folder.path().join("other.csv"), "0.1,0.2,oak\n0.3,0.1,1\n0.2,0.2,7\n").unwrap();
-    run("eval run/best.safetensors --data other.csv -q").expect(2).says(&["other.csv", "0, 1, 2", "1, 7, oak"]);
+    run("eval run/best.safetensors --data other.csv --header false -q").expect(2).says(&[
+        "other.csv",
+        "0, 1, 2",
+        "1, 7, oak",
+    ]);
 }
