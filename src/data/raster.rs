@@ -61,8 +61,8 @@ impl Raster {
         self.cells(THUMBNAIL, THUMBNAIL)
     }
 
-    /// Mean brightness (of all channels alike) of cells of equal size, in units of 0..255, cell rows first. A pixel on the
-    /// border of two cells counts to each by its share, so that copies of any size agree.
+    /// Mean brightness (BT.601 luma, so that a copy without colours has the same) of cells of equal size, in units of 0..255,
+    /// cell rows first. A pixel on the border of two cells counts to each by its share, so that copies of any size agree.
     pub(super) fn cells(&self, columns: usize, rows: usize) -> Vec<f32> {
         let (down, across) = (shares(self.height, rows), shares(self.width, columns));
         let mut cells = vec![0.0; columns * rows];
@@ -70,7 +70,10 @@ impl Raster {
         for (y, line) in self.data.chunks_exact((self.width * self.channels).max(1)).enumerate() {
             means.fill(0.0);
             for (pixel, shares) in line.chunks_exact(self.channels).zip(&across) {
-                let value = pixel.iter().map(|&byte| f32::from(byte)).sum::<f32>() / self.channels as f32;
+                let value = match *pixel {
+                    [red, green, blue] => 0.299 * f32::from(red) + 0.587 * f32::from(green) + 0.114 * f32::from(blue),
+                    _ => f32::from(pixel[0]),
+                };
                 for &(cell, share) in shares {
                     means[cell] += value * share;
                 }
