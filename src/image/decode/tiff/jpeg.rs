@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::super::jpeg::{self, State};
 use super::super::{DecodeOptions, Message};
 
+/// Bytes that may stand behind the mark of the end, the mark included.
+const PADDING: usize = 16;
+
 /// Reads all codes of all strips, with the tables that they share.
 ///
 /// # Errors
@@ -34,7 +37,10 @@ pub(super) fn inspect(
         if inspected.joined.is_some() {
             return Err("TIFF with JPEG inside that has a scan per channel is not read: save it as PNG first".into());
         }
-        worst = match (worst, inspected.state) {
+        // Every strip has its end; what has none may be followed by anything, codes that can be too.
+        let ended = strip[strip.len().saturating_sub(PADDING)..].windows(2).any(|pair| pair == [0xff, 0xd9]);
+        let state = if ended || inspected.state != State::Whole { inspected.state } else { State::Damaged };
+        worst = match (worst, state) {
             (State::Damaged, _) | (_, State::Damaged) => State::Damaged,
             (State::Cut, _) | (_, State::Cut) => State::Cut,
             _ => State::Whole,
