@@ -43,9 +43,20 @@ pub fn address_space() -> Option<u64> {
     None
 }
 
+/// What `WGRAD_MEMORY` states, bytes; what is no number counts as nothing stated.
 fn stated() -> Option<u64> {
-    let text = std::env::var("WGRAD_MEMORY").ok()?;
-    text.trim().parse::<u64>().ok().map(|mib| mib.saturating_mul(1 << 20))
+    check_stated().ok().flatten()
+}
+
+/// What `WGRAD_MEMORY` states, bytes, if it is set.
+///
+/// # Errors
+/// When it is no number.
+pub fn check_stated() -> Result<Option<u64>> {
+    let Some(text) = std::env::var_os("WGRAD_MEMORY").filter(|text| !text.is_empty()) else { return Ok(None) };
+    let mib = text.to_str().and_then(|text| text.trim().parse::<u64>().ok()).filter(|&mib| mib > 0);
+    let wrong = || Error::input(format!("WGRAD_MEMORY={}: a number of MiB, such as 2048", text.display()));
+    mib.map(|mib| Some(mib.saturating_mul(1 << 20))).ok_or_else(wrong)
 }
 
 /// Bytes of this process.

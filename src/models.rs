@@ -49,6 +49,14 @@ pub fn find(name: Option<&str>, scale: Option<usize>) -> Result<Checkpoint> {
     }
 }
 
+/// The enlargements that a model comes in, smallest first; those of the one that is taken when none is named.
+pub fn scales(name: Option<&str>) -> Vec<usize> {
+    let named = |model: &&Model| name.map_or(model.rank() == 0, |name| model.name == name || model.full_name() == name);
+    let mut scales: Vec<usize> = MODELS.iter().filter(named).map(|model| model.scale).collect();
+    scales.sort_unstable();
+    scales
+}
+
 /// Name of the model that is taken for an enlargement when none is asked for.
 pub fn default_name(scale: Option<usize>) -> Option<String> {
     let fits = |model: &&Model| model.scale == scale.unwrap_or(DEFAULT_SCALE);

@@ -163,7 +163,8 @@ pub fn run() -> ExitCode {
     let Arguments { command, common } = Arguments::parse();
     let console = Console::new(common.progress, common.quiet);
     log::listen(common.verbose);
-    let outcome = match command {
+    let stated = wgrad::memory::check_stated();
+    let outcome = stated.and_then(|_| match command {
         Command::Train(arguments) => train::run(arguments, &common, &console),
         Command::Upscale(arguments) => upscale::run(arguments, &common, &console),
         Command::Eval(arguments) => eval::run(arguments, &common, &console),
@@ -176,7 +177,7 @@ pub fn run() -> ExitCode {
         Command::Tune(arguments) => tune::run(&arguments, &common, &console),
         Command::Verify(arguments) => verify::run(&arguments, &common, &console),
         Command::Completions(arguments) => completions::run(&arguments),
-    };
+    });
     ExitCode::from(code(&outcome, &console))
 }
 

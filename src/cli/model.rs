@@ -36,22 +36,22 @@ pub fn open(model: Option<&Path>, scale: Option<usize>) -> Result<(String, Check
 /// # Errors
 /// As [`open`].
 pub fn family(model: Option<&Path>, size: Option<Size>) -> Result<(String, Vec<Checkpoint>)> {
-    let whole = |factor: f64| [2, 3, 4].into_iter().find(|&scale| factor <= scale as f64);
-    let scale = match size {
-        Some(Size::Factor(factor)) => whole(factor),
-        _ => None,
-    };
-    let is_one =
-        model.is_some_and(|path| is_file(path) || models::names().iter().any(|name| path.as_os_str() == &name[..]));
-    if is_one || size.is_none() || scale.is_some() {
-        let (name, checkpoint) = open(model, scale.filter(|_| !is_one))?;
-        return Ok((name, vec![checkpoint]));
+    let one = |scale: Option<usize>| open(model, scale).map(|(name, checkpoint)| (name, vec![checkpoint]));
+    if model.is_some_and(is_file) || size.is_none() {
+        return one(None);
+    }
+    let scales = models::scales(model.map(|name| name.to_string_lossy()).as_deref());
+    if let Some(Size::Factor(factor)) = size
+        && let Some(&scale) = scales.iter().find(|&&scale| factor <= scale as f64)
+    {
+        return one(Some(scale));
     }
     // More than one pass, or a size whose passes depend on the picture.
-    let (name, first) = open(model, Some(2))?;
-    let others = [3, 4].map(|scale| open(model, Some(scale)).map(|(_, checkpoint)| checkpoint));
+    let [first, others @ ..] = &scales[..] else { return one(None) };
+    let (name, first) = open(model, Some(*first))?;
+    let others = others.iter().map(|&scale| open(model, Some(scale)).map(|(_, checkpoint)| checkpoint));
     let all = std::iter::once(Ok(first)).chain(others).collect::<Result<_>>()?;
-    Ok((name.trim_end_matches("-x2").to_string(), all))
+    Ok((if model.is_some() { name } else { name.trim_end_matches("-x2").to_string() }, all))
 }
 
 /// Opens a file for use: of a run that goes on, the averaged weights.

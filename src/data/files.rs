@@ -37,8 +37,8 @@ const EXTENSIONS: &[&str] = &[
 pub struct Listing {
     /// Pictures by their names, sorted by path, each once.
     pub files: Vec<PathBuf>,
-    /// Files of folders that are none, or in a format that is not read, and why each is left out. Hidden files are not
-    /// spoken of.
+    /// Files of folders that are none, or in a format that is not read, hidden pictures, and folders below that cannot be
+    /// read, and why each is left out. Other hidden files and hidden folders are not spoken of.
     pub left_out: Vec<(PathBuf, String)>,
     /// Pictures in folders below, where those were not asked for.
     pub below: usize,
@@ -90,10 +90,16 @@ fn walk(folder: &Path, deep: bool, listing: &mut Listing) -> Result<()> {
         let entry = entry.map_err(|source| Error::io(folder, source))?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(|source| Error::io(entry.path(), source))?);
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            if kind.is_file() && is_picture_name(&path) && is_picture(&path) {
+                listing.left_out.push((path, "left out: a hidden file; give it by name".into()));
+            }
             continue;
         }
         if kind.is_dir() && deep {
-            walk(&path, deep, listing)?;
+            // The others are taken all the same.
+            if let Err(error) = walk(&path, deep, listing) {
+                listing.left_out.push((path, format!("left out: {error}")));
+            }
         } else if kind.is_dir() {
             let mut below = Listing::default();
             // A folder that is not asked for need not be readable.
@@ -107,6 +113,13 @@ fn walk(folder: &Path, deep: bool, listing: &mut Listing) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a file's content is a picture's: beside those of some systems stand hidden files of the same names that are none.
+fn is_picture(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
+    read.is_ok() && image::kind(&head) != Kind::Unknown
 }
 
 /// Why a file of a folder is no input.

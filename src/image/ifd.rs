@@ -9,6 +9,26 @@ pub(super) struct Numbers {
     pub big: bool,
 }
 
+/// Bytes that directories stand among: all in memory, or in a file of which only these are read.
+pub(super) trait Bytes {
+    /// How many.
+    fn count(&self) -> usize;
+
+    /// Those that begin at a place; none when they end before.
+    fn take(&self, at: usize, out: &mut [u8]) -> Option<()>;
+}
+
+impl Bytes for [u8] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn take(&self, at: usize, out: &mut [u8]) -> Option<()> {
+        out.copy_from_slice(self.get(at..at.checked_add(out.len())?)?);
+        Some(())
+    }
+}
+
 /// One entry of a directory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field {
@@ -39,8 +59,10 @@ pub(super) fn size_of(kind: u16) -> usize {
 
 impl Numbers {
     /// From the first bytes; none when they are no TIFF header.
-    pub fn of(bytes: &[u8]) -> Option<Numbers> {
-        match bytes.get(..4)? {
+    pub fn of(bytes: &(impl Bytes + ?Sized)) -> Option<Numbers> {
+        let mut head = [0; 4];
+        bytes.take(0, &mut head)?;
+        match &head {
             b"II*\0" => Some(Numbers { big_endian: false, big: false }),
             b"MM\0*" => Some(Numbers { big_endian: true, big: false }),
             b"II+\0" => Some(Numbers { big_endian: false, big: true }),
@@ -49,9 +71,11 @@ impl Numbers {
         }
     }
 
-    /// An unsigned number of `size` bytes.
-    pub fn get(&self, bytes: &[u8], at: usize, size: usize) -> Option<u64> {
-        let part = bytes.get(at..at.checked_add(size)?)?;
+    /// An unsigned number of `size` bytes, at most 8.
+    pub fn get(&self, bytes: &(impl Bytes + ?Sized), at: usize, size: usize) -> Option<u64> {
+        let mut part = [0; 8];
+        let part = &mut part[..size];
+        bytes.take(at, part)?;
         let join = |number: u64, &byte: &u8| number << 8 | u64::from(byte);
         Some(if self.big_endian { part.iter().fold(0, join) } else { part.iter().rev().fold(0, join) })
     }
@@ -72,18 +96,18 @@ impl Numbers {
     }
 
     /// Where the first directory stands.
-    pub fn first(&self, bytes: &[u8]) -> Option<usize> {
+    pub fn first(&self, bytes: &(impl Bytes + ?Sized)) -> Option<usize> {
         self.get(bytes, self.root(), self.place()).map(|at| at as usize)
     }
 
     /// The directory at a place; what of it cannot be is left out.
-    pub fn directory(&self, bytes: &[u8], at: usize) -> Option<Directory> {
+    pub fn directory(&self, bytes: &(impl Bytes + ?Sized), at: usize) -> Option<Directory> {
         let (counter, place) = if self.big { (8, 8) } else { (2, 4) };
         let count = self.get(bytes, at, counter)? as usize;
         let step = 4 + 2 * place;
         let first = at.checked_add(counter)?;
         let end = first.checked_add(count.checked_mul(step)?)?;
-        if end > bytes.len() {
+        if end > bytes.count() {
             return None;
         }
         let field = |at: usize| {
@@ -91,21 +115,26 @@ impl Numbers {
             let count = self.get(bytes, at + 4, place)? as usize;
             let (length, inside) = (size_of(kind).checked_mul(count)?, at + 4 + place);
             let at = if length <= place { inside } else { self.get(bytes, inside, place)? as usize };
-            (length > 0 && at.checked_add(length)? <= bytes.len()).then_some(Field { tag, kind, count, at })
+            (length > 0 && at.checked_add(length)? <= bytes.count()).then_some(Field { tag, kind, count, at })
         };
         let fields = (first..end).step_by(step).filter_map(field).collect();
         Some(Directory { fields, next: self.get(bytes, end, place).unwrap_or(0) as usize })
     }
 
     /// The values of a field of whole numbers.
-    pub fn values(&self, bytes: &[u8], field: &Field) -> Option<Vec<u64>> {
+    pub fn values(&self, bytes: &(impl Bytes + ?Sized), field: &Field) -> Option<Vec<u64>> {
         let size = size_of(field.kind);
         matches!(field.kind, 1 | 3 | 4 | 7 | 13 | 16 | 18)
             .then(|| (0..field.count).filter_map(|nth| self.get(bytes, field.at + nth * size, size)).collect())
     }
 
+    /// The first of them.
+    pub fn value(&self, bytes: &(impl Bytes + ?Sized), field: &Field) -> Option<u64> {
+        self.values(bytes, &Field { count: field.count.min(1), ..*field })?.first().copied()
+    }
+
     /// The values of a field of fractions.
-    pub fn fractions(&self, bytes: &[u8], field: &Field) -> Option<Vec<f64>> {
+    pub fn fractions(&self, bytes: &(impl Bytes + ?Sized), field: &Field) -> Option<Vec<f64>> {
         let fraction = |nth: usize| {
             let at = field.at + 8 * nth;
             Some(self.get(bytes, at, 4)? as f64 / self.get(bytes, at + 4, 4)? as f64)

@@ -42,4 +42,4 @@ pub use metadata::{ColourChunk, Density, Length, Metadata};
 pub use picture::{Depth, Picture};
 pub use plane::Plane;
 pub use rows::Rows;
-pub use save::{SaveOptions, save};
+pub use save::{SaveOptions, is_special, save};

@@ -2,8 +2,8 @@
 
 use super::{Compression, DEFAULT_QUALITY, EncodeOptions, Format, Header, Picture, Rows, encode};
 use crate::{Error, Result};
-use std::io::{BufWriter, ErrorKind, Write};
-use std::path::Path;
+use std::io::{BufWriter, ErrorKind, Seek, Write};
+use std::path::{Path, PathBuf};
 
 /// How a picture is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn save(path: &Path, header: &Header, options: &SaveOptions, rows: &mut impl
 impl Picture {
     /// Saves to `path` and returns what the format could not hold, as [`Picture::losses`].
     ///
-    /// The file is written under another name in the same folder and renamed: no reader meets half a picture, and
+    /// A link is followed; into a pipe or device is written. The file is written under another name in the same folder and renamed: no reader meets half a picture, and
     /// a failure leaves what was there. Without `overwrite` an existing file is refused, even one that appears meanwhile.
     /// Nothing waits for the disk: a picture can be made again, and waiting costs more than making a small one.
     ///
@@ -67,6 +67,36 @@ fn exists(path: &Path) -> Error {
     Error::file(path, "exists already; pass --overwrite to replace it, or give another name")
 }
 
+/// Whether a name is that of a pipe or device, which is written into and never replaced.
+pub fn is_special(path: impl AsRef<Path>) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// The file that a link leads to, even if it is not there yet; any other path as it is.
+fn followed(path: &Path) -> PathBuf {
+    let mut at = path.to_path_buf();
+    // As many as systems follow.
+    for _ in 0..40 {
+        let Ok(to) = std::fs::read_link(&at) else { break };
+        at = at.parent().map_or(to.clone(), |folder| folder.join(&to));
+    }
+    at
+}
+
+/// Makes a file elsewhere and puts its bytes into what has this name.
+fn into_special<T>(path: &Path, write: impl FnOnce(&mut BufWriter<&mut std::fs::File>) -> Result<T>) -> Result<T> {
+    let fail = |source: std::io::Error| Error::io(path, source);
+    let mut file = tempfile::tempfile().map_err(fail)?;
+    let mut out = BufWriter::with_capacity(1 << 16, &mut file);
+    let result = write(&mut out)?;
+    out.flush().map_err(fail)?;
+    drop(out);
+    file.rewind().map_err(fail)?;
+    let mut to = std::fs::File::options().write(true).open(path).map_err(fail)?;
+    std::io::copy(&mut file, &mut to).map_err(fail)?;
+    Ok(result)
+}
+
 fn by_rename<T>(
     path: &Path,
     overwrite: bool,
@@ -76,6 +106,10 @@ fn by_rename<T>(
     if !overwrite && path.symlink_metadata().is_ok() {
         return Err(exists(path));
     }
+    if is_special(path) {
+        return into_special(path, write);
+    }
+    let path = &*followed(path);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -117,5 +151,32 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         by_rename(&path, true, ours).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"ours");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_devices_stay() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let ours = |out: &mut BufWriter<&mut std::fs::File>| out.write_all(b"ours").map_err(|e| Error::io("ours", e));
+        std::fs::create_dir(path("below")).unwrap();
+        std::fs::write(path("below/there.png"), b"theirs").unwrap();
+        symlink("below/there.png", path("link.png")).unwrap();
+        symlink("below/not_yet.png", path("dangling.png")).unwrap();
+        for (link, file) in [("link.png", "below/there.png"), ("dangling.png", "below/not_yet.png")] {
+            by_rename(&path(link), true, ours).unwrap();
+            assert!(path(link).symlink_metadata().unwrap().is_symlink(), "{link}");
+            assert_eq!(std::fs::read(path(file)).unwrap(), b"ours");
+        }
+        let pipe = path("pipe.png");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe).unwrap()
+        });
+        by_rename(&pipe, true, ours).unwrap();
+        assert_eq!(reader.join().unwrap(), b"ours");
+        assert!(pipe.symlink_metadata().unwrap().file_type().is_fifo());
     }
 }

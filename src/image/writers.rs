@@ -11,7 +11,7 @@ use jpeg_encoder::{ImageBuffer, JpegColorType, PixelDensity, PixelDensityUnit, S
 use tiff::Directory;
 use tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16, RGBA8, RGBA16};
 use tiff::encoder::{DirectoryEncoder, Rational, TiffEncoder, TiffKind, TiffValue};
-use tiff::tags::{ResolutionUnit, Tag, Type};
+use tiff::tags::{CompressionMethod, ResolutionUnit, Tag, Type};
 
 use super::metadata::{Group, Tree, png_iptc_text, resources};
 use super::rows::{Sample, Sampled};
@@ -174,42 +174,59 @@ where
             below.push((tag, directory.finish_with_offsets().map_err(self::encoder)?.pointer));
         }
     }
-    let mut image = encoder.new_image::<C>(header.width as u32, header.height as u32).map_err(self::encoder)?;
-    image.rows_per_strip(handful as u32).map_err(self::encoder)?;
+    // Not by the encoder of whole pictures, which names a predictor where nothing is compressed.
+    let mut directory = encoder.image_directory().map_err(self::encoder)?;
+    let mut tag = |tag: Tag, values: &[u16]| directory.write_tag(tag, values).map_err(self::encoder);
+    tag(Tag::BitsPerSample, C::BITS_PER_SAMPLE)?;
+    tag(Tag::SampleFormat, &C::SAMPLE_FORMAT.iter().map(|format| format.to_u16()).collect::<Vec<_>>())?;
+    tag(Tag::SamplesPerPixel, &[C::BITS_PER_SAMPLE.len() as u16])?;
+    tag(Tag::PhotometricInterpretation, &[C::TIFF_VALUE.to_u16()])?;
+    tag(Tag::Compression, &[CompressionMethod::None.to_u16()])?;
+    if sampled.layout.channels == 4 {
+        // TIFF 6.0, section 18: colours are not multiplied by opacity.
+        tag(Tag::ExtraSamples, &[2])?;
+    }
+    let sides =
+        [(Tag::ImageWidth, header.width), (Tag::ImageLength, header.height), (Tag::RowsPerStrip, handful)];
+    for (tag, number) in sides {
+        directory.write_tag(tag, number as u32).map_err(self::encoder)?;
+    }
     if let Some(icc) = header.icc_for(Format::Tiff) {
-        image.encoder().write_tag(Tag::IccProfile, icc).map_err(self::encoder)?;
+        directory.write_tag(Tag::IccProfile, icc).map_err(self::encoder)?;
     }
     if let Some(tree) = &said {
-        fields(image.encoder(), &tree.native(&tree.main)).map_err(self::encoder)?;
+        fields(&mut directory, &tree.native(&tree.main)).map_err(self::encoder)?;
     }
     for (tag, pointer) in below {
         // Placed before the pixels, so that 32 bits hold it.
-        image.encoder().write_tag(tag, pointer.0 as u32).map_err(self::encoder)?;
+        directory.write_tag(tag, pointer.0 as u32).map_err(self::encoder)?;
     }
     if let Some(xmp) = header.xmp_for(Format::Tiff) {
-        image.encoder().write_tag(Tag::Unknown(700), &xmp[..]).map_err(self::encoder)?;
+        directory.write_tag(Tag::Unknown(700), &xmp[..]).map_err(self::encoder)?;
     }
     if let Some(iptc) = header.iptc_for(Format::Tiff) {
-        fields(image.encoder(), &vec![(33_723, 7, iptc.len(), iptc.to_vec())]).map_err(self::encoder)?;
+        fields(&mut directory, &vec![(33_723, 7, iptc.len(), iptc.to_vec())]).map_err(self::encoder)?;
     }
     if let Some(density) = header.density_for(Format::Tiff) {
-        image.resolution_unit(match density.unit {
+        let unit = match density.unit {
             None => ResolutionUnit::None,
             Some(Length::Inch) => ResolutionUnit::Inch,
             Some(Length::Centimetre) => ResolutionUnit::Centimeter,
-        });
-        image.x_resolution(fraction(density.x));
-        image.y_resolution(fraction(density.y));
+        };
+        directory.write_tag(Tag::ResolutionUnit, unit.to_u16()).map_err(self::encoder)?;
+        directory.write_tag(Tag::XResolution, fraction(density.x)).map_err(self::encoder)?;
+        directory.write_tag(Tag::YResolution, fraction(density.y)).map_err(self::encoder)?;
     }
-    if sampled.layout.channels == 4 {
-        // TIFF 6.0, section 18: colours are not multiplied by opacity.
-        image.encoder().write_tag(Tag::ExtraSamples, &[2u16][..]).map_err(self::encoder)?;
-    }
-    while image.next_strip_sample_count() > 0 {
+    let (mut places, mut lengths) = (Vec::new(), Vec::new());
+    for _ in (0..header.height).step_by(handful) {
         sampled.read(handful, &mut samples)?;
-        image.write_strip(&samples).map_err(self::encoder)?;
+        let place = directory.write_data(&samples[..]).map_err(self::encoder)?;
+        places.push(K::convert_offset(place).map_err(self::encoder)?);
+        lengths.push(K::convert_offset(size_of_val(&samples[..]) as u64).map_err(self::encoder)?);
     }
-    image.finish().map_err(self::encoder)
+    directory.write_tag(Tag::StripOffsets, K::convert_slice(&places)).map_err(self::encoder)?;
+    directory.write_tag(Tag::StripByteCounts, K::convert_slice(&lengths)).map_err(self::encoder)?;
+    directory.finish().map_err(self::encoder)
 }
 
 /// Adds fields to a directory, as EXIF data have them.

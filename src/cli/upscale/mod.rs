@@ -183,7 +183,7 @@ pub fn run(arguments: Arguments, common: &Common, console: &Console) -> Result<O
     console.note(&settings);
     interrupt::listen("stopping; Ctrl-C again stops at once", console);
     let (max_pixels, first_frame) = (arguments.max_pixels, arguments.first_frame);
-    let decode = DecodeOptions { max_pixels, first_frame, ..DecodeOptions::default() };
+    let decode = DecodeOptions { max_pixels, first_frame, max_memory: budget.all(), ..DecodeOptions::default() };
     let comparison = arguments.compare.as_deref().map(|page| Comparison::new(page, plan.jobs.len(), settings));
     let beside = comparison.as_ref().map_or(0, Comparison::bytes);
     let survey = Survey { decode, size: arguments.size(), budget: &budget, beside };

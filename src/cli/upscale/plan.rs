@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use wgrad::image::Format;
+use wgrad::image::{self, Format};
 use wgrad::{Error, Result, data};
 
 use super::Arguments;
@@ -116,15 +116,25 @@ fn finish(arguments: &Arguments, found: Vec<(Job, bool)>, plan: &mut Plan) {
     let mut by_target: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     for job in &jobs {
         if let Place::File(to) = &job.to {
-            by_target.entry(unique(to)).or_default().push(job.from.path());
+            by_target.entry(real(to)).or_default().push(job.from.path());
         }
     }
+    // What is read here may not be replaced before, nor after.
+    let sources: BTreeMap<PathBuf, PathBuf> = jobs.iter().map(|job| (real(&job.from.path()), job.from.path())).collect();
     for job in jobs {
         let (Place::File(to), from) = (&job.to, job.from.path()) else {
             plan.jobs.push(job);
             continue;
         };
-        if let Some(other) = by_target[&unique(to)].iter().find(|other| **other != from) {
+        let victim = sources.get(&real(to)).filter(|source| **source != from);
+        let robber = by_target.get(&real(&from)).and_then(|inputs| inputs.iter().find(|input| **input != from));
+        if let Some((input, by)) = victim.map(|victim| (victim, &from)).or(robber.map(|robber| (&from, robber)))
+            && arguments.overwrite
+        {
+            let (input, by) = (input.display(), by.display());
+            let why = format!("{input}: an input, which the output of {by} would replace; name another output (-o)");
+            plan.refused.push((from, Error::input(why)));
+        } else if let Some(other) = by_target[&real(to)].iter().find(|other| **other != from) {
             let (to, other, input) = (to.display(), other.display(), from.display());
             let why = format!("{to}: both {input} and {other} would be written to it; rename one, or name its output");
             plan.refused.push((from, Error::input(why)));
@@ -145,6 +155,11 @@ pub fn unique(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     path.file_name().map_or(folder.clone(), |name| folder.join(name))
+}
+
+/// The file that a path leads to, links followed, or would be.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| unique(path))
 }
 
 /// Whether an output's name is that of one picture, and no folder is there.
@@ -215,6 +230,8 @@ fn format(arguments: &Arguments, from: Option<&Path>, to: &Place) -> Result<Form
 /// The folders that outputs and a page go to.
 fn folders<'a>(jobs: &'a [Job], page: Option<&'a Path>) -> BTreeSet<&'a Path> {
     let outputs = jobs.iter().filter_map(|job| match &job.to {
+        // Into a pipe or device is written, nothing beside it.
+        Place::File(to) if image::is_special(to) => None,
         Place::File(to) => Some(to.as_path()),
         Place::Stream => None,
     });
@@ -232,13 +249,22 @@ pub fn try_folders(jobs: &[Job], page: Option<&Path>) -> Result<()> {
         let there = folder.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
         let metadata = there.metadata().map_err(|e| Error::io(folder, e))?;
         let why = match () {
-            () if !metadata.is_dir() => std::io::ErrorKind::NotADirectory,
+            () if !metadata.is_dir() => return Err(no_folder(folder, std::io::ErrorKind::NotADirectory.into())),
             () if metadata.permissions().readonly() => std::io::ErrorKind::PermissionDenied,
             () => continue,
         };
         return Err(Error::io(folder, why.into()));
     }
     Ok(())
+}
+
+/// Why a folder could not be made: most of all, that something else has its name.
+fn no_folder(folder: &Path, error: std::io::Error) -> Error {
+    let file = folder.ancestors().find(|part| part.symlink_metadata().is_ok()).filter(|part| !part.is_dir());
+    match file {
+        Some(file) => Error::file(file, "a file, not a folder that pictures could be written to"),
+        None => Error::io(folder, error),
+    }
 }
 
 /// Makes the folders that outputs go to, and tries whether they can be written.
@@ -249,7 +275,7 @@ pub fn check_folders(jobs: &[Job], arguments: &Arguments) -> Result<()> {
     let page = arguments.compare.as_deref();
     for folder in folders(jobs, page) {
         if arguments.out.is_some() || page.is_some_and(|page| page.parent() == Some(folder)) {
-            std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+            std::fs::create_dir_all(folder).map_err(|e| no_folder(folder, e))?;
         }
         tempfile::Builder::new().prefix(".wgrad-").tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
     }

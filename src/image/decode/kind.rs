@@ -56,13 +56,26 @@ pub fn kind(head: &[u8]) -> Kind {
         Foreign("PDF or PostScript", "render its pages to PNG first")
     } else if starts(b"<svg") || (starts(b"<?xml") && head.windows(4).any(|w| w == b"<svg")) {
         Foreign("SVG", "render it to PNG at the size you want: it has no pixels to enlarge")
-    } else if starts(b"\0\0\x01\0") || starts(b"\0\0\x02\0") {
+    } else if matches!(head, [0, 0, 1 | 2, 0, low, high, ..] if (1..256).contains(&u16::from_le_bytes([*low, *high]))) {
         Foreign("icon", CONVERT)
     } else if starts(b"qoif") || starts(b"DDS ") || starts(b"farbfeld") || starts(b"gimp xcf") {
         Foreign("QOI, DDS, farbfeld or XCF", CONVERT)
+    } else if is_targa(head) {
+        Foreign("TGA", CONVERT)
     } else {
         Unknown
     }
+}
+
+/// TGA has no magic: a kind, a list of colours only where there can be one, a size, and bits of a pixel.
+fn is_targa(head: &[u8]) -> bool {
+    let &[_, list, kind, _, _, low, high, entry, _, _, _, _, w0, w1, h0, h1, bits, about, ..] = head else { return false };
+    let listed = (list == 1 && matches!(entry, 15 | 16 | 24 | 32)) || (list == 0 && [low, high, entry] == [0; 3]);
+    let kinds = match list {
+        1 => matches!(kind, 1 | 9),
+        _ => matches!(kind, 2 | 3 | 10 | 11),
+    };
+    listed && kinds && [w0, w1] != [0; 2] && [h0, h1] != [0; 2] && matches!(bits, 8 | 15 | 16 | 24 | 32) && about & 0xc0 == 0
 }
 
 #[cfg(feature = "jxl")]

@@ -9,15 +9,18 @@ mod jpeg;
 mod jxl;
 mod kind;
 mod outline;
+mod png;
+mod pnm;
+mod repair;
 mod source;
 mod supervise;
 mod tiff;
 
 use super::{Bitmap, Metadata, Picture, metadata};
 use crate::Error;
-use ::image::codecs::{self, bmp, gif, png, pnm, webp};
+use ::image::codecs::{self, bmp, gif, webp};
 use ::image::metadata::Orientation;
-use ::image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageFormat, Limits};
+use ::image::{AnimationDecoder, DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, Limits};
 use kind::READ;
 pub use kind::{Kind, kind};
 pub use outline::Outline;
@@ -34,13 +37,16 @@ pub struct DecodeOptions {
     /// Take the first frame of an animated GIF, WebP or PNG, or the first page of a TIFF, with a warning, instead of refusing
     /// the file.
     pub first_frame: bool,
+    /// Bytes that a picture may take while it is decoded, its file included: what takes more is refused before. As many as
+    /// the system gives by default.
+    pub max_memory: u64,
     /// Refuse a file that is cut short where its decoder would go on with a warning: ground truth is whole.
     pub whole: bool,
 }
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { max_pixels: 1 << 28, first_frame: false, whole: false }
+        Self { max_pixels: 1 << 28, first_frame: false, max_memory: u64::MAX, whole: false }
     }
 }
 
@@ -139,18 +145,21 @@ struct Decoded {
 fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Bitmap, Message> {
     let decoded = match kind(bytes) {
         Kind::Read(format) => {
+            let bytes = &repair::repair(bytes, format)?;
             // Damaged headers are left to the decoder to tell.
             if let Some(outline) = Outline::of(bytes, format, options)? {
-                outline.check_memory()?;
+                outline.check_memory(options)?;
             }
             match format {
                 ImageFormat::Tiff => tiff::decode(bytes, options)?,
+                ImageFormat::Png => png::decode(bytes, options)?,
                 format => decode_other(format, bytes, options)?,
             }
         }
         #[cfg(feature = "jxl")]
         Kind::JpegXl => jxl::decode(bytes, options)?,
         Kind::Foreign(name, remedy) => return Err(format!("{name} pictures are not read: {remedy}")),
+        Kind::Unknown if bytes.is_empty() => return Err("is empty".to_owned()),
         Kind::Unknown => return Err(format!("not a picture of a known format ({READ})")),
     };
     let Decoded { mut image, orientation, palette, mut metadata, warnings } = decoded;
@@ -160,8 +169,8 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Bitmap, Message> {
         .ok_or_else(|| format!("{colour:?} samples are not read: convert the file to 8 or 16 bits per channel"))?;
     let icc = metadata.icc.take();
     (picture.metadata, picture.warnings) = (metadata, warnings);
-    if palette {
-        // A palette says nothing about channels: grey if all colours in use are.
+    if palette && icc.as_deref().and_then(|icc| icc.get(16..20)) != Some(b"RGB ") {
+        // A palette says nothing about channels: grey if all colours in use are, unless a profile of colours goes with it.
         picture.collapse_equal_colours();
     }
     attach_profile(&mut picture, icc);
@@ -179,14 +188,26 @@ fn check_animation(animated: bool, options: &DecodeOptions, warnings: &mut Vec<S
     Ok(())
 }
 
-/// Every format that the `image` crate decodes.
+/// Refuses a file of several pictures unless the first will do.
+fn check_several(options: &DecodeOptions, warnings: &mut Vec<String>) -> Result<(), Message> {
+    if !options.first_frame {
+        return Err("holds several pictures: extract them to files, or take the first (--first-frame)".to_owned());
+    }
+    warnings.push("holds several pictures: only the first was read".to_owned());
+    Ok(())
+}
+
+/// Every other format, which the `image` crate decodes.
 fn decode_other(format: ImageFormat, bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Message> {
     let explain = |error: ::image::ImageError| explain(&error, options);
     let mut warnings = Vec::new();
-    let joined = if format == ImageFormat::Jpeg { whole_jpeg(bytes, options, &mut warnings)? } else { None };
-    let (mut decoder, animated) = decoder(format, joined.as_deref().unwrap_or(bytes), options)?;
+    let remade = if format == ImageFormat::Jpeg { whole_jpeg(bytes, options, &mut warnings)? } else { None };
+    let (mut decoder, animated) = decoder(format, remade.as_deref().unwrap_or(bytes), options)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, options)?;
+    if format == ImageFormat::Pnm && pnm::is_followed(bytes) {
+        check_several(options, &mut warnings)?;
+    }
     check_animation(animated, options, &mut warnings)?;
     let metadata = metadata(format, bytes, &mut *decoder, &mut warnings);
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -202,10 +223,21 @@ fn decode_other(format: ImageFormat, bytes: &[u8], options: &DecodeOptions) -> R
             _ => false,
         };
         if opaque {
-            image = image.to_rgb8().into();
+            image = without_opacity(image);
         }
     }
     Ok(Decoded { image, orientation, palette: has_palette(format, bytes), metadata, warnings })
+}
+
+/// Red, green and blue of a picture of 8 bits, in their place.
+fn without_opacity(image: DynamicImage) -> DynamicImage {
+    let (width, height, mut samples) = (image.width(), image.height(), image.into_bytes());
+    let pixels = samples.len() / 4;
+    for pixel in 1..pixels {
+        samples.copy_within(4 * pixel..4 * pixel + 3, 3 * pixel);
+    }
+    samples.truncate(3 * pixels);
+    ImageBuffer::from_raw(width, height, samples).map(DynamicImage::ImageRgb8).expect("three samples of every pixel")
 }
 
 fn limits(options: &DecodeOptions) -> Limits {
@@ -224,11 +256,6 @@ fn decoder<'a>(
     let (reader, limits) = (Cursor::new(bytes), limits(options));
     let explain = |error: ::image::ImageError| explain(&error, options);
     Ok(match format {
-        ImageFormat::Png => {
-            let decoder = png::PngDecoder::with_limits(reader, limits).map_err(explain)?;
-            let animated = decoder.is_apng().map_err(explain)?;
-            (Box::new(decoder), animated)
-        }
         ImageFormat::WebP => {
             let decoder = webp::WebPDecoder::new(reader).map_err(explain)?;
             let animated = decoder.has_animation();
@@ -239,16 +266,36 @@ fn decoder<'a>(
         }
         ImageFormat::Jpeg => (Box::new(codecs::jpeg::JpegDecoder::new(reader).map_err(explain)?), false),
         ImageFormat::Bmp => (Box::new(bmp::BmpDecoder::new(reader).map_err(explain)?), false),
-        ImageFormat::Pnm => (Box::new(pnm::PnmDecoder::new(reader).map_err(explain)?), false),
+        ImageFormat::Pnm => (Box::new(codecs::pnm::PnmDecoder::new(reader).map_err(explain)?), false),
         other => return Err(format!("{other:?} pictures are not read ({READ})")),
     })
 }
 
-/// Looks whether all of a JPEG is there; returns it in one scan where its channels come apart.
+/// Looks whether all of a JPEG is there; returns it as its decoder reads it rightly where that is not as it stands: with
+/// its channels in one scan, and with the colours that they are.
 fn whole_jpeg(bytes: &[u8], options: &DecodeOptions, warnings: &mut Vec<String>) -> Result<Option<Vec<u8>>, Message> {
-    let jpeg::Inspected { state, joined } = jpeg::inspect(bytes, options)?;
+    let jpeg::Inspected { state, progressive, components, joined } = jpeg::inspect(bytes, options)?;
+    if components == 2 {
+        return Err("a JPEG of two channels is not read: save it as PNG first".into());
+    }
+    check_state(state, progressive, options, warnings)?;
+    if components == 4 {
+        warnings.push(CMYK.into());
+    }
+    let coloured = jpeg::with_colours(joined.as_deref().unwrap_or(bytes))?;
+    Ok(coloured.or(joined))
+}
+
+/// Tells of a file that is not whole, or refuses it where it must be.
+fn check_state(
+    state: jpeg::State,
+    progressive: bool,
+    options: &DecodeOptions,
+    warnings: &mut Vec<String>,
+) -> Result<(), Message> {
     let what = match state {
-        jpeg::State::Whole => return Ok(joined),
+        jpeg::State::Whole => return Ok(()),
+        jpeg::State::Cut if progressive => "the file is cut short: the picture may be less sharp than it was, or lack parts",
         jpeg::State::Cut => CUT,
         jpeg::State::Damaged => DAMAGED,
     };
@@ -256,7 +303,7 @@ fn whole_jpeg(bytes: &[u8], options: &DecodeOptions, warnings: &mut Vec<String>)
         return Err(what.to_owned());
     }
     warnings.push(what.to_owned());
-    Ok(joined)
+    Ok(())
 }
 
 /// Of a file whose decoder goes on without the rest.
@@ -265,13 +312,21 @@ const CUT: &str = "the file is cut short: the lower part of the picture may be m
 /// Of a file whose decoder goes on, whatever stands there.
 const DAMAGED: &str = "the file is damaged: parts of the picture may be wrong";
 
+/// Of inks that no profile says the colours of.
+const CMYK: &str = "its CMYK colours were converted without a profile: they are approximate";
+
+const NO_MEMORY: &str = "no memory to decode it";
+
 fn explain(error: &::image::ImageError, options: &DecodeOptions) -> Message {
     match error {
         ::image::ImageError::Limits(_) => {
             format!("needs more memory than a picture of {} pixels may take", options.max_pixels)
         }
-        ::image::ImageError::Unsupported(_) => format!("a kind of picture that is not read: {error}"),
-        _ => format!("damaged or cut short: {error}"),
+        ::image::ImageError::Unsupported(_) => {
+            format!("a kind of picture that is not read: convert it to PNG first ({error})")
+        }
+        ::image::ImageError::IoError(_) => "damaged or cut short: it ends too early".to_owned(),
+        _ => format!("damaged or cut short ({error})"),
     }
 }
 
@@ -309,31 +364,31 @@ fn metadata(format: ImageFormat, bytes: &[u8], decoder: &mut dyn ImageDecoder, w
         ..Metadata::default()
     };
     match format {
-        ImageFormat::Png => {
-            metadata.exif = metadata.exif.or_else(|| metadata::png_exif(bytes));
-            metadata.xmp = metadata.xmp.or_else(|| metadata::png_xmp(bytes));
-            metadata.iptc = metadata::png_iptc(bytes);
-            metadata.density = metadata::png_density(bytes);
-            metadata.colours = metadata::png_colours(bytes);
-        }
         ImageFormat::Jpeg => {
             let resources = part("IPTC data", decoder.iptc_metadata());
             metadata.iptc = resources.and_then(|resources| metadata::iptc_of(&resources));
             metadata.density = metadata::jfif_density(bytes);
+            let extended = metadata::extended_xmp(bytes);
+            if extended > 0 {
+                let kib = extended.div_ceil(1 << 10);
+                warnings.push(format!("the part of its XMP packet beyond 64 KiB ({kib} KiB) was left out"));
+            }
         }
-        ImageFormat::Bmp => metadata.density = metadata::bmp_density(bytes),
+        ImageFormat::Bmp => {
+            metadata.density = metadata::bmp_density(bytes);
+            metadata.icc = metadata::bmp_icc(bytes);
+        }
         _ => {}
     }
     metadata.density = metadata.density.or_else(|| metadata::exif_density(metadata.exif.as_deref()?));
     metadata
 }
 
-/// Whether the file stores indices into a palette: PNG colour type 3, BMP of at most 8 bits per pixel, any GIF.
+/// Whether the file stores indices into a palette: BMP of at most 8 bits per pixel, any GIF.
 fn has_palette(format: ImageFormat, bytes: &[u8]) -> bool {
     let short = |at: usize| bytes.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
     match format {
         ImageFormat::Gif => true,
-        ImageFormat::Png => bytes.get(25) == Some(&3),
         // The oldest header, of 12 bytes, has 16-bit sizes.
         ImageFormat::Bmp => short(if short(14) == Some(12) { 24 } else { 28 }).is_some_and(|bits| bits <= 8),
         _ => false,

@@ -1,5 +1,6 @@
 //! What a file's header says, read without its pixels.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -8,7 +9,8 @@ use ::image::metadata::Orientation;
 use ::image::{ImageDecoder, ImageFormat, ImageReader};
 
 use super::supervise::{patience, supervise};
-use super::{DecodeOptions, Kind, Message, check_size, kind};
+use super::super::ifd::Bytes;
+use super::{DecodeOptions, Kind, Message, check_size, kind, png, tiff};
 use crate::Error;
 
 /// A picture before its pixels are decoded: what it will be and what it takes.
@@ -78,11 +80,15 @@ impl Outline {
     ///
     /// # Errors
     /// Saying how much it takes.
-    pub(super) fn check_memory(&self) -> Result<(), Message> {
+    pub(super) fn check_memory(&self, options: &DecodeOptions) -> Result<(), Message> {
+        let (width, height, mib) = (self.width, self.height, self.decoding.div_ceil(1 << 20));
+        if self.decoding > options.max_memory {
+            let most = options.max_memory >> 20;
+            return Err(format!("{width}x{height} pixels take {mib} MiB to decode, more than the {most} MiB that are free for it"));
+        }
         let beside = usize::try_from(self.decoding - self.file).unwrap_or(usize::MAX);
         // Asked for and given back at once: the limits are those of this moment.
         Vec::<u8>::new().try_reserve_exact(beside).map_err(|_| {
-            let (width, height, mib) = (self.width, self.height, self.decoding.div_ceil(1 << 20));
             format!("{width}x{height} pixels take {mib} MiB to decode, more than the system gives")
         })
     }
@@ -107,10 +113,30 @@ struct Header {
     size: (u32, u32),
     channels: usize,
     bits: usize,
-    /// On its side.
-    turned: bool,
+    orientation: Orientation,
+    /// Bytes that a TIFF's decoder keeps beside the file.
+    beside: Option<u64>,
     /// A JPEG's coefficients are kept until its last scan.
     scattered: bool,
+}
+
+/// The places of a reader of which only a few are read.
+struct Places<R>(RefCell<(R, u64)>, usize);
+
+impl<R: BufRead + Seek> Bytes for Places<R> {
+    fn count(&self) -> usize {
+        self.1
+    }
+
+    fn take(&self, at: usize, out: &mut [u8]) -> Option<()> {
+        let (reader, place) = &mut *self.0.borrow_mut();
+        // What is buffered stays.
+        reader.seek_relative(at as i64 - *place as i64).ok()?;
+        *place = at as u64;
+        reader.read_exact(out).ok()?;
+        *place += out.len() as u64;
+        Some(())
+    }
 }
 
 fn outline(
@@ -132,7 +158,14 @@ fn describe(
     format: ImageFormat,
     options: &DecodeOptions,
 ) -> Result<Option<Outline>, Message> {
-    let Some(Header { size: (width, height), channels, bits, turned, scattered }) = header(reader, format) else {
+    let header = match format {
+        ImageFormat::Tiff => tiff_header(&places(reader, file), file, options)?,
+        ImageFormat::Png => png::outline(&places(reader, file)).map(|(width, height, channels, bits, orientation)| {
+            Header { size: (width, height), channels, bits, orientation, beside: None, scattered: false }
+        }),
+        format => header(reader, format),
+    };
+    let Some(Header { size: (width, height), channels, bits, orientation, beside, scattered }) = header else {
         return Ok(None);
     };
     check_size(width, height, options)?;
@@ -140,20 +173,35 @@ fn describe(
     let sample = bits.div_ceil(8).max(1);
     let decoded = pixels * (channels * sample) as u64;
     // What decoders keep beside the picture, as measured: copies of it, coefficients, planes.
-    let beside = match format {
+    let beside = beside.map(|beside| beside.saturating_sub(decoded)).unwrap_or(match format {
         ImageFormat::Jpeg if scattered => 3 * file + 2 * pixels * channels.max(3) as u64,
         ImageFormat::Jpeg => file,
         ImageFormat::WebP => 6 * pixels,
         ImageFormat::Gif => 12 * pixels,
-        ImageFormat::Tiff => file + 2 * decoded,
-        ImageFormat::Pnm => decoded,
+        ImageFormat::Pnm => file + decoded,
         _ => 0,
-    };
+    });
+    let turned = matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
     let copy = if turned { decoded } else { 0 };
     let (wide, high) = (width as usize, height as usize);
     let [width, height] = if turned { [high, wide] } else { [wide, high] };
     let decoding = file + decoded + beside.max(copy);
     Ok(Some(Outline { width, height, channels, sample, file, decoded, decoding }))
+}
+
+fn places<R: BufRead + Seek>(reader: R, file: u64) -> Places<R> {
+    Places(RefCell::new((reader, 0)), usize::try_from(file).unwrap_or(usize::MAX))
+}
+
+fn tiff_header(places: &impl Bytes, file: u64, options: &DecodeOptions) -> Result<Option<Header>, Message> {
+    let outlined = tiff::outline(places, file, options)?;
+    Ok(outlined.map(|tiff::Outlined { size: [width, height], channels, bits, orientation, memory }| {
+        let (size, beside, scattered) = ((width, height), Some(memory), false);
+        Header { size, channels, bits, orientation, beside, scattered }
+    }))
 }
 
 fn header(mut reader: impl BufRead + Seek, format: ImageFormat) -> Option<Header> {
@@ -162,13 +210,10 @@ fn header(mut reader: impl BufRead + Seek, format: ImageFormat) -> Option<Header
     reader.no_limits();
     let mut decoder = reader.into_decoder().ok()?;
     let (size, colour) = (decoder.dimensions(), decoder.color_type());
-    let turned = matches!(
-        decoder.orientation().unwrap_or(Orientation::NoTransforms),
-        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
-    );
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let channels = usize::from(colour.channel_count());
     let bits = usize::from(colour.bits_per_pixel()) / channels;
-    Some(Header { size, channels, bits, turned, scattered })
+    Some(Header { size, channels, bits, orientation, beside: None, scattered })
 }
 
 /// Whether a JPEG is progressive, or has a scan per component: markers up to the first scan say so.

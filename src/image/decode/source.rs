@@ -4,7 +4,7 @@ use super::kind::{Kind, READ, kind};
 use super::supervise::{patience, supervise};
 use super::{DecodeOptions, Message, check_size};
 use crate::Error;
-use ::image::ImageReader;
+use ::image::{ImageFormat, ImageReader};
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -15,7 +15,7 @@ const HEAD: usize = 256 << 10;
 /// Metadata and trailers (the video of a motion photo) beside the pixels.
 const BESIDE: u64 = 64 << 20;
 
-/// Bytes per pixel of the largest samples that are read: four of 32 bits.
+/// Bytes per pixel of the largest samples that are read: four of 16 bits, and as much for what compression adds.
 const LARGEST_PIXEL: u64 = 16;
 
 /// How much is read at a time.
@@ -33,6 +33,9 @@ pub(super) fn open(path: &Path, options: &DecodeOptions) -> crate::Result<Vec<u8
         return read(file, path, options);
     }
     let most = bound(options.max_pixels);
+    if metadata.len() > options.max_memory {
+        return Err(named(path, too_large(options)));
+    }
     if metadata.len() > most {
         return Err(named(path, too_long(most)));
     }
@@ -51,7 +54,8 @@ pub(super) fn read(mut from: impl Read, name: &Path, options: &DecodeOptions) ->
     let mut bytes = Vec::new();
     take(&mut from, &mut bytes, HEAD as u64, name)?;
     let format = match kind(&bytes) {
-        Kind::Read(format) => Some(format),
+        // A TIFF's directory stands anywhere, and its first may be a thumbnail's.
+        Kind::Read(format) => Some(format).filter(|&format| format != ImageFormat::Tiff),
         #[cfg(feature = "jxl")]
         Kind::JpegXl => None,
         // Decoding says which format it is, or that it is none.
@@ -70,8 +74,11 @@ pub(super) fn read(mut from: impl Read, name: &Path, options: &DecodeOptions) ->
         }
         None => bound(options.max_pixels),
     };
-    let left = most.saturating_sub(bytes.len() as u64) + 1;
+    let left = most.min(options.max_memory).saturating_sub(bytes.len() as u64).saturating_add(1);
     take(from, &mut bytes, left, name)?;
+    if bytes.len() as u64 > options.max_memory {
+        return Err(named(name, too_large(options)));
+    }
     if bytes.len() as u64 > most { Err(named(name, too_long(most))) } else { Ok(bytes) }
 }
 
@@ -112,6 +119,10 @@ fn reserve(bytes: &mut Vec<u8>, more: usize, name: &Path) -> crate::Result<()> {
 
 fn named(name: &Path, message: Message) -> Error {
     Error::input(format!("{}: {message}", name.display()))
+}
+
+fn too_large(options: &DecodeOptions) -> Message {
+    format!("takes more than the {} MiB of memory that are free for it", options.max_memory >> 20)
 }
 
 fn too_long(most: u64) -> Message {

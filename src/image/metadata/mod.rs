@@ -6,7 +6,8 @@ mod xmp;
 
 pub(super) use exif::{Group, Tree, density, exif_density};
 pub(super) use files::{
-    bmp_density, iptc_of, jfif_density, png_colours, png_density, png_exif, png_iptc, png_iptc_text, png_xmp, resources,
+    bmp_density, bmp_icc, extended_xmp, iptc_of, jfif_density, png_colours, png_density, png_exif, png_icc, png_iptc,
+    png_iptc_text, png_xmp, resources,
 };
 
 use ::image::metadata::Orientation;

@@ -5,12 +5,14 @@
 //! unchanged, are written as one scan, which decodes to what the same picture in one scan does.
 
 mod bits;
+mod colours;
 mod frame;
 mod join;
 mod scan;
 
 use super::{DecodeOptions, Message, check_size};
 use bits::Stop;
+pub(super) use colours::with_colours;
 use frame::{Component, Frame, Tables};
 use join::Join;
 use scan::{Blocks, Scan};
@@ -29,6 +31,9 @@ pub(super) enum State {
 /// A JPEG, looked through.
 pub(super) struct Inspected {
     pub state: State,
+    pub progressive: bool,
+    /// How many channels it has; 0: it does not say.
+    pub components: usize,
     /// The same picture with all channels in one scan, if it comes otherwise.
     pub joined: Option<Vec<u8>>,
 }
@@ -66,8 +71,12 @@ pub(super) fn inspect(bytes: &[u8], options: &DecodeOptions) -> Result<Inspected
         let Some(Segment { marker, content, next }) = segment(bytes, at) else { break State::Cut };
         at = next;
         match marker {
-            // The end, before all was there.
+            // The end; of a progressive JPEG that was made with less detail than there could be, not before all was there.
+            0xd9 if frame.as_ref().is_some_and(|frame| frame.progressive) && missing.iter().all(Missing::is_settled) => {
+                break State::Whole;
+            }
             0xd9 => break State::Cut,
+            0xf7 => return Err("JPEG-LS is not read: convert it to PNG first".into()),
             0xe0..=0xef | 0xfe => before.push((marker, content)),
             // Frame headers; C4, C8 and CC are none.
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
@@ -103,7 +112,28 @@ pub(super) fn inspect(bytes: &[u8], options: &DecodeOptions) -> Result<Inspected
         }
     };
     let joined = join.zip(frame.as_ref()).map(|(join, frame)| join.write(&before, frame, &blocks));
-    Ok(Inspected { state, joined })
+    let progressive = frame.as_ref().is_some_and(|frame| frame.progressive);
+    let components = frame.as_ref().map_or(0, |frame| frame.components.len());
+    Ok(Inspected { state, progressive, components, joined })
+}
+
+/// Where a height of 0 stands that is told only behind the first scan (T.81, B.2.5), and what it is.
+pub(super) fn height_place(bytes: &[u8]) -> Option<(usize, [u8; 2])> {
+    let (mut at, mut place) = (2, None);
+    loop {
+        let Segment { marker, content, next } = segment(bytes, at)?;
+        at = next;
+        match marker {
+            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+                // Bits of a sample stand before it.
+                place = (content.get(1..3)? == [0, 0]).then(|| next - content.len() + 1);
+                place?;
+            }
+            0xdc => return Some((place?, content.get(..2)?.try_into().ok()?)),
+            0xd9 => return None,
+            _ => {}
+        }
+    }
 }
 
 fn kept(frame: &Frame, apart: bool, component: &Component) -> Blocks {
@@ -130,5 +160,10 @@ impl Missing {
 
     fn is_none(&self) -> bool {
         self.0.iter().all(|&bits| bits == 0)
+    }
+
+    /// Whether the mean of each block is there, and nothing that was begun is unfinished.
+    fn is_settled(&self) -> bool {
+        self.0[0] == 0 && self.0.iter().all(|&bits| matches!(bits, 0 | u32::MAX))
     }
 }

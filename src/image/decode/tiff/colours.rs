@@ -1,6 +1,6 @@
 //! From samples to grey or red, green and blue, and opacity that colours are not multiplied by.
 
-use super::super::Message;
+use super::super::{CMYK, Message};
 use super::layout::Layout;
 use ::image::{DynamicImage, ImageBuffer};
 use tiff::decoder::DecodingResult;
@@ -92,77 +92,107 @@ impl Kind {
     }
 }
 
-/// What the first sample beyond the colours is.
+/// Which of the samples beyond the colours is opacity, and whether the colours are multiplied by it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Extra {
-    /// Nothing to show.
-    None,
-    /// Opacity.
-    Straight,
-    /// Opacity that the colours are multiplied by.
-    Associated,
+struct Opacity {
+    place: usize,
+    associated: bool,
+}
+
+/// What the samples of a pixel are.
+struct Meaning {
+    kind: Kind,
+    opacity: Option<Opacity>,
+    /// How many are neither.
+    unshown: usize,
+}
+
+impl Meaning {
+    fn of(layout: &Layout) -> Result<Meaning, Message> {
+        let kind = Kind::of(layout.photometric)?;
+        let beyond = layout.samples.checked_sub(kind.samples()).ok_or(FEW)?;
+        let opacity = match &layout.extra {
+            Some(extra) => extra.iter().take(beyond).position(|what| matches!(what, 1 | 2)).map(|nth| Opacity {
+                place: kind.samples() + nth,
+                associated: extra[nth] == 1,
+            }),
+            // Nothing said: a fourth channel is opacity, as most programs mean and take it.
+            None => (beyond == 1).then_some(Opacity { place: kind.samples(), associated: false }),
+        };
+        Ok(Meaning { kind, opacity, unshown: beyond - usize::from(opacity.is_some()) })
+    }
+
+    /// Samples of a pixel that is shown.
+    fn channels(&self) -> usize {
+        let colours = if matches!(self.kind, Kind::Grey { .. }) { 1 } else { 3 };
+        colours + usize::from(self.opacity.is_some())
+    }
+
+    /// Whether the samples are shown as they stand.
+    fn is_direct(&self) -> bool {
+        let associated = self.opacity.is_some_and(|opacity| opacity.associated);
+        matches!(self.kind, Kind::Grey { white_is_zero: false } | Kind::Rgb) && self.unshown == 0 && !associated
+    }
+}
+
+const FEW: &str = "damaged: it has too few samples";
+
+/// Channels of the picture that samples become, and whether it takes the place of them.
+///
+/// # Errors
+/// For colours that are not read.
+pub(super) fn channels(layout: &Layout) -> Result<(usize, bool), Message> {
+    let meaning = Meaning::of(layout)?;
+    Ok((meaning.channels(), meaning.is_direct()))
 }
 
 /// Makes a picture of samples, which are numbers of the layout's bits.
 ///
 /// # Errors
-/// For colours that are not read, and samples that are too few.
+/// For colours that are not read, samples that are too few, and lack of memory.
 pub(super) fn picture<T: Sample>(
     layout: &Layout,
     mut samples: Vec<T>,
     palette: Option<&[[u8; 3]]>,
     warnings: &mut Vec<String>,
 ) -> Result<DynamicImage, Message> {
-    let (kind, all) = (Kind::of(layout.photometric)?, layout.samples);
-    let size = [layout.width, layout.height];
-    let few = || "damaged: it has too few samples".to_owned();
-    let beyond = all.checked_sub(kind.samples()).ok_or_else(few)?;
-    let extra = match layout.extra.as_deref().map(|extra| extra.first().copied().unwrap_or(0)) {
-        _ if beyond == 0 => Extra::None,
-        Some(1) => Extra::Associated,
-        Some(2) => Extra::Straight,
-        // Nothing said: a fourth channel is opacity, as most programs mean and take it.
-        None if beyond == 1 => Extra::Straight,
-        _ => Extra::None,
-    };
-    let unshown = beyond - usize::from(extra != Extra::None);
-    if unshown > 0 {
+    let meaning = Meaning::of(layout)?;
+    let (kind, all, size) = (meaning.kind, layout.samples, [layout.width, layout.height]);
+    let few = || FEW.to_owned();
+    if meaning.unshown > 0 {
+        let unshown = meaning.unshown;
         warnings.push(format!("{unshown} of its channels are neither colour nor opacity and were left out"));
     }
     if kind == Kind::Cmyk {
-        warnings.push("its CMYK colours were converted without a profile: they are approximate".into());
+        warnings.push(CMYK.into());
     }
     if !matches!(layout.bits, 8 | 16) && palette.is_none() {
         let most = (1 << layout.bits) - 1;
         samples.iter_mut().for_each(|sample| *sample = T::of((sample.number() * T::MOST + most / 2) / most));
     }
-    let channels = match kind {
-        Kind::Grey { .. } => 1,
-        _ => 3,
-    } + usize::from(extra != Extra::None);
-    if let (Kind::Grey { white_is_zero: false } | Kind::Rgb, 0, true) = (kind, unshown, extra != Extra::Associated) {
+    let channels = meaning.channels();
+    if meaning.is_direct() {
         return T::image(size, channels, samples).ok_or_else(few);
     }
-    let mut out = Vec::with_capacity(samples.len() / all * channels);
+    let mut out = Vec::new();
+    out.try_reserve_exact(samples.len() / all * channels).map_err(|_| super::NO_MEMORY.to_owned())?;
     for pixel in samples.chunks_exact(all) {
-        let mut colours = colours(kind, pixel, palette);
-        let colours = &mut colours[..channels - usize::from(extra != Extra::None)];
-        let opacity = pixel.get(kind.samples()).map_or(0, |sample| sample.number());
-        if extra == Extra::Associated {
+        let mut colours = colours(kind, &layout.weights, pixel, palette);
+        let colours = &mut colours[..channels - usize::from(meaning.opacity.is_some())];
+        let opacity = meaning.opacity.map(|opacity| (pixel[opacity.place].number(), opacity.associated));
+        if let Some((opacity, true)) = opacity {
             colours.iter_mut().for_each(|colour| {
                 *colour = (*colour * T::MOST + opacity / 2).checked_div(opacity).unwrap_or(0).min(T::MOST);
             });
         }
         out.extend(colours.iter().map(|&colour| T::of(colour)));
-        if extra != Extra::None {
-            out.push(T::of(opacity));
-        }
+        out.extend(opacity.map(|(opacity, _)| T::of(opacity)));
     }
     T::image(size, channels, out).ok_or_else(few)
 }
 
 /// Red, green and blue of a pixel, or its grey in the first place.
-fn colours<T: Sample>(kind: Kind, pixel: &[T], palette: Option<&[[u8; 3]]>) -> [u32; 3] {
+fn colours<T: Sample>(kind: Kind, weights: &[f64; 3], pixel: &[T], palette: Option<&[[u8; 3]]>) -> [u32; 3] {
     let number = |nth: usize| pixel[nth].number();
     match kind {
         Kind::Grey { white_is_zero } => [if white_is_zero { T::MOST - number(0) } else { number(0) }; 3],
@@ -175,10 +205,12 @@ fn colours<T: Sample>(kind: Kind, pixel: &[T], palette: Option<&[[u8; 3]]>) -> [
             })
         }
         Kind::YCbCr => {
-            // JFIF's full range, which is the default of TIFF's tags too: luma 0.299, 0.587, 0.114.
+            // JFIF's full range, which is the default of TIFF's tags too; luma weighs the colours (TIFF 6.0, section 21).
             let half = f64::from(T::MOST.div_ceil(2));
             let (y, cb, cr) = (f64::from(number(0)), f64::from(number(1)) - half, f64::from(number(2)) - half);
-            let rgb = [y + 1.402 * cr, y - 0.344_136_286 * cb - 0.714_136_286 * cr, y + 1.772 * cb];
+            let [of_red, of_green, of_blue] = *weights;
+            let (red, blue) = (y + (2.0 - 2.0 * of_red) * cr, y + (2.0 - 2.0 * of_blue) * cb);
+            let rgb = [red, (y - of_red * red - of_blue * blue) / of_green, blue];
             rgb.map(|value| (value + 0.5).clamp(0.0, f64::from(T::MOST)) as u32)
         }
     }

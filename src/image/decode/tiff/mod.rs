@@ -5,11 +5,12 @@
 //! ```
 
 mod colours;
+mod jpeg;
 mod layout;
 
-use super::super::ifd::{Directory, Numbers};
+use super::super::ifd::{Bytes, Directory, Numbers};
 use super::super::metadata::{self, Metadata, Tree};
-use super::{DecodeOptions, Decoded, Message};
+use super::{DecodeOptions, Decoded, Message, NO_MEMORY, check_size, check_state};
 use ::image::metadata::Orientation;
 use colours::Sample;
 use layout::{Layout, tag};
@@ -26,7 +27,7 @@ const RAW: &str = "camera raw pictures are not read: develop it to TIFF in a raw
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Message> {
     let damaged = || "damaged or cut short: it has no directory".to_owned();
     let numbers = Numbers::of(bytes).ok_or_else(damaged)?;
-    let pages = pages(bytes, &numbers);
+    let Pages { pages, masked } = Pages::of(bytes, &numbers);
     let first = numbers.first(bytes).and_then(|at| numbers.directory(bytes, at)).ok_or_else(damaged)?;
     let Some(directory) = pages.first().filter(|_| first.field(tag::DNG).is_none()) else {
         return Err(RAW.into());
@@ -41,21 +42,22 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, M
         }
         warnings.push(format!("holds {count} pages: only the first was read"));
     }
+    if masked {
+        warnings.push("its transparency mask, a page of its own, was left out: the picture is opaque".into());
+    }
     let layout = Layout::new(bytes, &numbers, directory, options)?;
     let mut plain = Vec::new();
     let room = plain.try_reserve_exact(bytes.len() + (1 << 16));
-    room.map_err(|_| "no memory to decode it".to_owned())?;
+    room.map_err(|_| NO_MEMORY.to_owned())?;
     plain.extend_from_slice(bytes);
-    layout.simplify(&mut plain, &numbers, directory)?;
+    check_state(layout.simplify(&mut plain, &numbers, directory, options)?, false, options, &mut warnings)?;
     let palette = if layout.photometric == 3 { Some(palette(bytes, &numbers, directory, &layout)?) } else { None };
     let image = if layout.bits <= 8 {
         colours::picture(&layout, samples::<u8>(&layout, plain, options)?, palette.as_deref(), &mut warnings)?
     } else {
         colours::picture(&layout, samples::<u16>(&layout, plain, options)?, None, &mut warnings)?
     };
-    let turned = directory.field(tag::ORIENTATION).and_then(|field| numbers.values(bytes, field)?.first().copied());
-    let orientation = turned.and_then(|turned| Orientation::from_exif(u8::try_from(turned).ok()?));
-    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    let orientation = orientation(bytes, &numbers, directory);
     let metadata = metadata(bytes, &numbers, directory);
     Ok(Decoded { image, orientation, palette: palette.is_some(), metadata, warnings })
 }
@@ -73,20 +75,74 @@ fn metadata(bytes: &[u8], numbers: &Numbers, directory: &Directory) -> Metadata 
     }
 }
 
-/// The directories of full pictures: neither thumbnails nor masks.
-fn pages(bytes: &[u8], numbers: &Numbers) -> Vec<Directory> {
-    let (mut pages, mut seen) = (Vec::new(), Vec::new());
-    let mut at = numbers.first(bytes).unwrap_or(0);
-    while at != 0 && !seen.contains(&at) && seen.len() < 1 << 12 {
-        seen.push(at);
-        let Some(directory) = numbers.directory(bytes, at) else { break };
-        at = directory.next;
-        let kind = directory.field(tag::SUBFILE).and_then(|field| numbers.values(bytes, field)?.first().copied());
-        if kind.unwrap_or(0) & 0b101 == 0 && directory.field(tag::WIDTH).is_some() {
-            pages.push(directory);
+/// What a file's directory says of its picture.
+pub(super) struct Outlined {
+    pub size: [u32; 2],
+    /// Samples of a pixel as it is decoded.
+    pub channels: usize,
+    /// Bits of each.
+    pub bits: usize,
+    pub orientation: Orientation,
+    /// Bytes that decoding takes beside the file.
+    pub memory: u64,
+}
+
+/// Reads the directory of the picture that [`decode`] would read. None when it says nothing, or what is not read.
+///
+/// # Errors
+/// When there are more pixels than the options allow.
+pub(super) fn outline(
+    bytes: &(impl Bytes + ?Sized),
+    file: u64,
+    options: &DecodeOptions,
+) -> Result<Option<Outlined>, Message> {
+    let Some(numbers) = Numbers::of(bytes) else { return Ok(None) };
+    let Pages { pages, .. } = Pages::of(bytes, &numbers);
+    let Some(directory) = pages.first() else { return Ok(None) };
+    let Some([width, height]) = layout::size(bytes, &numbers, directory) else { return Ok(None) };
+    check_size(width, height, options)?;
+    let of = |layout: Layout| {
+        let (channels, is_direct) = colours::channels(&layout).ok()?;
+        let memory = layout.memory(file, channels, is_direct);
+        let bits = if layout.bits > 8 { 16 } else { 8 };
+        let orientation = orientation(bytes, &numbers, directory);
+        Some(Outlined { size: [width, height], channels, bits, orientation, memory })
+    };
+    Ok(Layout::new(bytes, &numbers, directory, options).ok().and_then(of))
+}
+
+fn orientation(bytes: &(impl Bytes + ?Sized), numbers: &Numbers, directory: &Directory) -> Orientation {
+    let turned = directory.field(tag::ORIENTATION).and_then(|field| numbers.value(bytes, field));
+    let orientation = turned.and_then(|turned| Orientation::from_exif(u8::try_from(turned).ok()?));
+    orientation.unwrap_or(Orientation::NoTransforms)
+}
+
+/// The directories of a file.
+struct Pages {
+    /// Of full pictures: neither thumbnails nor masks.
+    pages: Vec<Directory>,
+    /// Whether there is one of a transparency mask.
+    masked: bool,
+}
+
+impl Pages {
+    fn of(bytes: &(impl Bytes + ?Sized), numbers: &Numbers) -> Pages {
+        let (mut found, mut seen) = (Pages { pages: Vec::new(), masked: false }, Vec::new());
+        let mut at = numbers.first(bytes).unwrap_or(0);
+        while at != 0 && !seen.contains(&at) && seen.len() < 1 << 12 {
+            seen.push(at);
+            let Some(directory) = numbers.directory(bytes, at) else { break };
+            at = directory.next;
+            let value = |tag: u16| directory.field(tag).and_then(|field| numbers.value(bytes, field));
+            let kind = value(tag::SUBFILE).unwrap_or(0);
+            if kind & 5 == 4 || (value(tag::PHOTOMETRIC) == Some(4) && !found.pages.is_empty()) {
+                found.masked = true;
+            } else if kind & 5 == 0 && directory.field(tag::WIDTH).is_some() {
+                found.pages.push(directory);
+            }
         }
+        found
     }
-    pages
 }
 
 /// The colours that samples are places of: red, green and blue of 8 bits.
@@ -115,7 +171,7 @@ fn samples<T: Sample>(layout: &Layout, plain: Vec<u8>, options: &DecodeOptions) 
     let mut decoder = Decoder::new(Cursor::new(plain)).map_err(explain)?.with_limits(limits);
     let (width, height, channels) = (layout.width as usize, layout.height as usize, layout.samples);
     let mut all = Vec::new();
-    all.try_reserve_exact(width * height * channels).map_err(|_| "no memory to decode it".to_owned())?;
+    all.try_reserve_exact(width * height * channels).map_err(|_| NO_MEMORY.to_owned())?;
     all.resize(width * height * channels, T::default());
     let (planes, together) = if layout.planar { (channels, 1) } else { (1, channels) };
     for plane in 0..planes {
