@@ -186,8 +186,7 @@ where
         // TIFF 6.0, section 18: colours are not multiplied by opacity.
         tag(Tag::ExtraSamples, &[2])?;
     }
-    let sides =
-        [(Tag::ImageWidth, header.width), (Tag::ImageLength, header.height), (Tag::RowsPerStrip, handful)];
+    let sides = [(Tag::ImageWidth, header.width), (Tag::ImageLength, header.height), (Tag::RowsPerStrip, handful)];
     for (tag, number) in sides {
         directory.write_tag(tag, number as u32).map_err(self::encoder)?;
     }

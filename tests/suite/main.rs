@@ -44,6 +44,8 @@ mod pictures {
     mod files;
     mod kinds;
     mod metadata;
+    mod odd;
+    mod png;
     mod protocol;
     mod stream;
     mod tiles;
@@ -65,6 +67,7 @@ mod cli {
     mod learn_classes;
     mod learn_tables;
     mod limits;
+    mod outputs;
     mod pictures;
     mod pictures_table;
     mod resume;

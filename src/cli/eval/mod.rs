@@ -22,7 +22,8 @@ pub struct Arguments {
     /// Folders of high-resolution pictures: each is shrunk, enlarged and compared
     #[arg(long, num_args = 1.., requires = "scale")]
     hr: Vec<PathBuf>,
-    /// Enlargement above 1 up to 4, such as 2 or 1.5
+    /// Enlargement above 1 up to 4, such as 2 or 1.5: 2, 3 or 4 with a model of that enlargement, others with the next larger one
+    /// and reduction
     #[arg(long, short, value_name = "FACTOR", value_parser = factor)]
     scale: Option<Factor>,
     /// Models to score, by name or file

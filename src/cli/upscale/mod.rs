@@ -29,7 +29,7 @@ pub struct Arguments {
     /// A file for one picture, else a folder; - writes standard output; beside each input, as NAME_x2.png, when not given
     #[arg(long, short)]
     out: Option<PathBuf>,
-    /// Enlargement, 1 to 16, such as 1.5; the model's when not given
+    /// Enlargement, 1 to 16, such as 1.5; by passes of the model and reduction where it has no such one; the model's when not given
     #[arg(long, short, value_parser = factor, value_name = "FACTOR")]
     scale: Option<f64>,
     /// Enlarge to so many pixels wide
@@ -59,7 +59,8 @@ pub struct Arguments {
     /// How much work goes into making a PNG small
     #[arg(long, value_enum, default_value_t)]
     compression: Compression,
-    /// Memory that the whole program may take for a picture, MiB; a picture that takes more is refused before the work
+    /// Memory that the whole program may take for a picture, MiB; one whose header says that it takes more is refused before it is
+    /// decoded, a stream once so much of it is read
     #[arg(long, value_name = "MIB")]
     max_memory: Option<u64>,
     /// Make a page of the pictures before and after, with a slider between them, that needs no network

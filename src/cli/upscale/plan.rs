@@ -120,7 +120,8 @@ fn finish(arguments: &Arguments, found: Vec<(Job, bool)>, plan: &mut Plan) {
         }
     }
     // What is read here may not be replaced before, nor after.
-    let sources: BTreeMap<PathBuf, PathBuf> = jobs.iter().map(|job| (real(&job.from.path()), job.from.path())).collect();
+    let sources: BTreeMap<PathBuf, PathBuf> =
+        jobs.iter().map(|job| (real(&job.from.path()), job.from.path())).collect();
     for job in jobs {
         let (Place::File(to), from) = (&job.to, job.from.path()) else {
             plan.jobs.push(job);

@@ -1,7 +1,8 @@
 //! JPEG XL, where the program is built with the feature `jxl`.
 
 use super::super::Metadata;
-use super::{CUT, DecodeOptions, Decoded, Message, check_animation, check_size};
+use super::checks::{CUT, check_animation, check_size};
+use super::{DecodeOptions, Decoded, Message};
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageBuffer};
 use jxl_oxide::image::BitDepth;

@@ -69,13 +69,20 @@ pub fn kind(head: &[u8]) -> Kind {
 
 /// TGA has no magic: a kind, a list of colours only where there can be one, a size, and bits of a pixel.
 fn is_targa(head: &[u8]) -> bool {
-    let &[_, list, kind, _, _, low, high, entry, _, _, _, _, w0, w1, h0, h1, bits, about, ..] = head else { return false };
+    let &[_, list, kind, _, _, low, high, entry, _, _, _, _, w0, w1, h0, h1, bits, about, ..] = head else {
+        return false;
+    };
     let listed = (list == 1 && matches!(entry, 15 | 16 | 24 | 32)) || (list == 0 && [low, high, entry] == [0; 3]);
     let kinds = match list {
         1 => matches!(kind, 1 | 9),
         _ => matches!(kind, 2 | 3 | 10 | 11),
     };
-    listed && kinds && [w0, w1] != [0; 2] && [h0, h1] != [0; 2] && matches!(bits, 8 | 15 | 16 | 24 | 32) && about & 0xc0 == 0
+    listed
+        && kinds
+        && [w0, w1] != [0; 2]
+        && [h0, h1] != [0; 2]
+        && matches!(bits, 8 | 15 | 16 | 24 | 32)
+        && about & 0xc0 == 0
 }
 
 #[cfg(feature = "jxl")]

@@ -4,6 +4,7 @@
 //! file | stream --source--> bytes --kind--> decoder, supervised --> Bitmap --> Picture
 //! ```
 
+mod checks;
 mod jpeg;
 #[cfg(feature = "jxl")]
 mod jxl;
@@ -21,6 +22,7 @@ use crate::Error;
 use ::image::codecs::{self, bmp, gif, webp};
 use ::image::metadata::Orientation;
 use ::image::{AnimationDecoder, DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, Limits};
+use checks::{CMYK, NO_MEMORY, check_animation, check_several, check_size, check_state};
 use kind::READ;
 pub use kind::{Kind, kind};
 pub use outline::Outline;
@@ -177,26 +179,6 @@ fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Bitmap, Message> {
     Ok(picture)
 }
 
-/// Refuses an animation unless its first frame will do.
-fn check_animation(animated: bool, options: &DecodeOptions, warnings: &mut Vec<String>) -> Result<(), Message> {
-    if animated {
-        if !options.first_frame {
-            return Err("an animation, not a still picture: extract its frames to files first".to_owned());
-        }
-        warnings.push("an animation: only its first frame was read".to_owned());
-    }
-    Ok(())
-}
-
-/// Refuses a file of several pictures unless the first will do.
-fn check_several(options: &DecodeOptions, warnings: &mut Vec<String>) -> Result<(), Message> {
-    if !options.first_frame {
-        return Err("holds several pictures: extract them to files, or take the first (--first-frame)".to_owned());
-    }
-    warnings.push("holds several pictures: only the first was read".to_owned());
-    Ok(())
-}
-
 /// Every other format, which the `image` crate decodes.
 fn decode_other(format: ImageFormat, bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Message> {
     let explain = |error: ::image::ImageError| explain(&error, options);
@@ -237,6 +219,7 @@ fn without_opacity(image: DynamicImage) -> DynamicImage {
         samples.copy_within(4 * pixel..4 * pixel + 3, 3 * pixel);
     }
     samples.truncate(3 * pixels);
+    samples.shrink_to_fit();
     ImageBuffer::from_raw(width, height, samples).map(DynamicImage::ImageRgb8).expect("three samples of every pixel")
 }
 
@@ -286,37 +269,6 @@ fn whole_jpeg(bytes: &[u8], options: &DecodeOptions, warnings: &mut Vec<String>)
     Ok(coloured.or(joined))
 }
 
-/// Tells of a file that is not whole, or refuses it where it must be.
-fn check_state(
-    state: jpeg::State,
-    progressive: bool,
-    options: &DecodeOptions,
-    warnings: &mut Vec<String>,
-) -> Result<(), Message> {
-    let what = match state {
-        jpeg::State::Whole => return Ok(()),
-        jpeg::State::Cut if progressive => "the file is cut short: the picture may be less sharp than it was, or lack parts",
-        jpeg::State::Cut => CUT,
-        jpeg::State::Damaged => DAMAGED,
-    };
-    if options.whole {
-        return Err(what.to_owned());
-    }
-    warnings.push(what.to_owned());
-    Ok(())
-}
-
-/// Of a file whose decoder goes on without the rest.
-const CUT: &str = "the file is cut short: the lower part of the picture may be missing";
-
-/// Of a file whose decoder goes on, whatever stands there.
-const DAMAGED: &str = "the file is damaged: parts of the picture may be wrong";
-
-/// Of inks that no profile says the colours of.
-const CMYK: &str = "its CMYK colours were converted without a profile: they are approximate";
-
-const NO_MEMORY: &str = "no memory to decode it";
-
 fn explain(error: &::image::ImageError, options: &DecodeOptions) -> Message {
     match error {
         ::image::ImageError::Limits(_) => {
@@ -328,16 +280,6 @@ fn explain(error: &::image::ImageError, options: &DecodeOptions) -> Message {
         ::image::ImageError::IoError(_) => "damaged or cut short: it ends too early".to_owned(),
         _ => format!("damaged or cut short ({error})"),
     }
-}
-
-fn check_size(width: u32, height: u32, options: &DecodeOptions) -> Result<(), Message> {
-    if width == 0 || height == 0 {
-        return Err(format!("holds no pixels ({width}x{height})"));
-    }
-    if u64::from(width) * u64::from(height) > options.max_pixels {
-        return Err(format!("{width}x{height} pixels are more than the limit of {} pixels", options.max_pixels));
-    }
-    Ok(())
 }
 
 /// Whether a second frame follows the first. Damage is left to the decoding proper to report.

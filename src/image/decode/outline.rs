@@ -8,9 +8,9 @@ use std::path::Path;
 use ::image::metadata::Orientation;
 use ::image::{ImageDecoder, ImageFormat, ImageReader};
 
-use super::supervise::{patience, supervise};
 use super::super::ifd::Bytes;
-use super::{DecodeOptions, Kind, Message, check_size, kind, png, tiff};
+use super::supervise::{patience, supervise};
+use super::{DecodeOptions, Kind, Message, check_size, kind, png, repair, tiff};
 use crate::Error;
 
 /// A picture before its pixels are decoded: what it will be and what it takes.
@@ -84,13 +84,15 @@ impl Outline {
         let (width, height, mib) = (self.width, self.height, self.decoding.div_ceil(1 << 20));
         if self.decoding > options.max_memory {
             let most = options.max_memory >> 20;
-            return Err(format!("{width}x{height} pixels take {mib} MiB to decode, more than the {most} MiB that are free for it"));
+            return Err(format!(
+                "{width}x{height} pixels take {mib} MiB to decode, more than the {most} MiB that are free for it"
+            ));
         }
         let beside = usize::try_from(self.decoding - self.file).unwrap_or(usize::MAX);
         // Asked for and given back at once: the limits are those of this moment.
-        Vec::<u8>::new().try_reserve_exact(beside).map_err(|_| {
-            format!("{width}x{height} pixels take {mib} MiB to decode, more than the system gives")
-        })
+        Vec::<u8>::new()
+            .try_reserve_exact(beside)
+            .map_err(|_| format!("{width}x{height} pixels take {mib} MiB to decode, more than the system gives"))
     }
 }
 
@@ -163,7 +165,7 @@ fn describe(
         ImageFormat::Png => png::outline(&places(reader, file)).map(|(width, height, channels, bits, orientation)| {
             Header { size: (width, height), channels, bits, orientation, beside: None, scattered: false }
         }),
-        format => header(reader, format),
+        format => header(reader, file, format),
     };
     let Some(Header { size: (width, height), channels, bits, orientation, beside, scattered }) = header else {
         return Ok(None);
@@ -204,7 +206,9 @@ fn tiff_header(places: &impl Bytes, file: u64, options: &DecodeOptions) -> Resul
     }))
 }
 
-fn header(mut reader: impl BufRead + Seek, format: ImageFormat) -> Option<Header> {
+fn header(mut reader: impl BufRead + Seek, file: u64, format: ImageFormat) -> Option<Header> {
+    let secret = format == ImageFormat::WebP && repair::has_secret_alpha(&places(&mut reader, file));
+    reader.rewind().ok()?;
     let scattered = format == ImageFormat::Jpeg && is_scattered(&mut reader)?;
     let mut reader = ImageReader::with_format(reader, format);
     reader.no_limits();
@@ -213,6 +217,7 @@ fn header(mut reader: impl BufRead + Seek, format: ImageFormat) -> Option<Header
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let channels = usize::from(colour.channel_count());
     let bits = usize::from(colour.bits_per_pixel()) / channels;
+    let channels = channels + usize::from(secret);
     Some(Header { size, channels, bits, orientation, beside: None, scattered })
 }
 

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageBuffer};
 use ::png::{self, BitDepth, ColorType, DecodingError, Transformations};
+use flate2::{Decompress, FlushDecompress, Status};
 
 use super::super::ifd::Bytes;
 use super::super::metadata::{self, Metadata};
@@ -20,58 +21,43 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, M
             .into());
     }
     let mut warnings = Vec::new();
-    let decoded = match pixels(bytes, options, Checks::All, &mut warnings) {
-        // The checksum of all pixels is wrong or missing, and they may be right.
-        Err(Failure::Damaged(_)) => {
-            warnings.clear();
-            let decoded = pixels(bytes, options, Checks::Parts, &mut warnings).map_err(Failure::message)?;
-            check_state(State::Damaged, false, options, &mut warnings)?;
-            decoded
-        }
-        decoded => decoded.map_err(Failure::message)?,
-    };
-    let (image, palette) = decoded;
+    let (image, palette) = pixels(bytes, options, &mut warnings)?;
+    if !is_whole(bytes, 2 * image.as_bytes().len() + (1 << 20)) {
+        check_state(State::Damaged, false, options, &mut warnings)?;
+    }
     let metadata = metadata(bytes, &mut warnings);
     Ok(Decoded { image, orientation: Orientation::NoTransforms, palette, metadata, warnings })
 }
 
-/// Which checksums must be right.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Checks {
-    All,
-    /// Those of chunks.
-    Parts,
-}
-
-enum Failure {
-    Damaged(String),
-    Other(Message),
-}
-
-impl Failure {
-    fn message(self) -> Message {
-        match self {
-            Failure::Damaged(why) => format!("damaged or cut short: {why}"),
-            Failure::Other(message) => message,
+/// Whether the pixels' data come to their end, at most so many bytes long, with the right checksum: the decoder is content
+/// with as many pixels as it needs.
+fn is_whole(bytes: &[u8], most: usize) -> bool {
+    let (mut inflater, mut out, mut length) = (Decompress::new(true), vec![0; 1 << 16], 0);
+    for mut part in metadata::png_pixels(bytes) {
+        loop {
+            let before = (inflater.total_in(), inflater.total_out());
+            match inflater.decompress(part, &mut out, FlushDecompress::None) {
+                Ok(Status::StreamEnd) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+            let (taken, made) = (inflater.total_in() - before.0, inflater.total_out() - before.1);
+            part = &part[taken as usize..];
+            length += made as usize;
+            if length > most {
+                return false;
+            }
+            if taken == 0 && made == 0 {
+                break;
+            }
         }
     }
-}
-
-impl From<Message> for Failure {
-    fn from(message: Message) -> Self {
-        Failure::Other(message)
-    }
+    false
 }
 
 /// The picture, and whether it was stored as places in a list of colours.
-fn pixels(
-    bytes: &[u8],
-    options: &DecodeOptions,
-    checks: Checks,
-    warnings: &mut Vec<String>,
-) -> Result<(DynamicImage, bool), Failure> {
+fn pixels(bytes: &[u8], options: &DecodeOptions, warnings: &mut Vec<String>) -> Result<(DynamicImage, bool), Message> {
     let mut how = png::DecodeOptions::default();
-    how.set_ignore_adler32(checks == Checks::Parts);
     // They may unpack to anything.
     how.set_ignore_text_chunk(true);
     how.set_ignore_iccp_chunk(true);
@@ -114,24 +100,24 @@ fn pixels(
             _ => ImageBuffer::from_raw(width, height, samples).map(DynamicImage::ImageRgb8),
         }
     };
-    Ok((image.ok_or_else(|| Failure::Damaged("it has too few samples".into()))?, palette))
+    Ok((image.ok_or("damaged: it has too few samples")?, palette))
 }
 
-fn explain(error: &DecodingError, options: &DecodeOptions) -> Failure {
+fn explain(error: &DecodingError, options: &DecodeOptions) -> Message {
     match error {
         DecodingError::LimitsExceeded => {
-            Failure::Other(format!("needs more memory than a picture of {} pixels may take", options.max_pixels))
+            format!("needs more memory than a picture of {} pixels may take", options.max_pixels)
         }
-        DecodingError::IoError(_) => Failure::Damaged("it ends too early".into()),
+        DecodingError::IoError(_) => "damaged or cut short: it ends too early".into(),
         error => {
             let said = error.to_string();
             // The chunk that is spoken of, if one is.
             let names = ["IHDR", "PLTE", "IDAT", "tRNS", "IEND", "fcTL", "fdAT", "acTL"];
             let part = names.into_iter().find(|name| said.contains(name)).unwrap_or("PNG");
-            Failure::Damaged(match said.contains("CRC") {
-                true => format!("the checksum of a part of it ({part}) is wrong"),
-                false => format!("its {part} data cannot be"),
-            })
+            match said.contains("CRC") {
+                true => format!("damaged or cut short: the checksum of a part of it ({part}) is wrong"),
+                false => format!("damaged or cut short: its {part} data cannot be"),
+            }
         }
     }
 }
@@ -145,6 +131,9 @@ pub(super) fn outline(bytes: &(impl Bytes + ?Sized)) -> Option<(u32, u32, usize,
     };
     let mut head = [0; 26];
     bytes.take(0, &mut head)?;
+    if head[12..16] != *b"IHDR" {
+        return None;
+    }
     let (width, height, depth, colour) = (number(16)?, number(20)?, usize::from(head[24]), head[25]);
     let (mut clear, mut at) = (false, SIGNATURE);
     // A PNG of those chunks alone that may hold EXIF data.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use ::image::ImageFormat;
 
+use super::super::ifd::Bytes;
 use super::{Message, NO_MEMORY, jpeg, pnm};
 
 /// The bytes for the decoder.
@@ -14,10 +15,11 @@ pub(super) fn repair(bytes: &[u8], format: ImageFormat) -> Result<Cow<'_, [u8]>,
     let repaired = match format {
         ImageFormat::Bmp => bmp(bytes)?,
         ImageFormat::WebP => webp(bytes)?,
-        ImageFormat::Jpeg => match jpeg::height_place(bytes) {
-            Some((place, height)) => {
+        ImageFormat::Jpeg => match jpeg::late_height(bytes) {
+            Some(jpeg::LateHeight { place, height, segment }) => {
                 let mut file = copy(bytes)?;
                 file[place..place + 2].copy_from_slice(&height);
+                file.drain(segment);
                 Some(file)
             }
             None => None,
@@ -78,23 +80,36 @@ fn bmp(bytes: &[u8]) -> Result<Option<Vec<u8>>, Message> {
     }
 }
 
+/// Place of the flags in a WebP's header.
+const FLAGS: usize = 20;
+
+const ALPHA: u8 = 0x10;
+
 /// Says in the header that there is opacity, where there is.
 fn webp(bytes: &[u8]) -> Result<Option<Vec<u8>>, Message> {
-    const FLAGS: usize = 20;
-    const ALPHA: u8 = 0x10;
-    const ANIMATION: u8 = 0x02;
-    if bytes.get(12..16) != Some(b"VP8X") || bytes.get(FLAGS).is_none_or(|flags| flags & (ALPHA | ANIMATION) != 0) {
+    if !has_secret_alpha(bytes) {
         return Ok(None);
     }
-    let mut at = 12;
-    while let (Some(name), Some(length)) = (bytes.get(at..at + 4), bytes.get(at + 4..at + 8)) {
-        if name == b"ALPH" {
-            let mut file = copy(bytes)?;
-            file[FLAGS] |= ALPHA;
-            return Ok(Some(file));
+    let mut file = copy(bytes)?;
+    file[FLAGS] |= ALPHA;
+    Ok(Some(file))
+}
+
+/// Whether a still WebP has opacity that its header does not announce: libwebp shows it.
+pub(super) fn has_secret_alpha(bytes: &(impl Bytes + ?Sized)) -> bool {
+    const ANIMATION: u8 = 0x02;
+    let mut head = [0; FLAGS + 1];
+    if bytes.take(0, &mut head).is_none() || head[12..16] != *b"VP8X" || head[FLAGS] & (ALPHA | ANIMATION) != 0 {
+        return false;
+    }
+    let (mut at, mut chunk) = (12usize, [0; 8]);
+    while bytes.take(at, &mut chunk).is_some() {
+        let [name @ .., l0, l1, l2, l3] = chunk;
+        if name == *b"ALPH" {
+            return true;
         }
-        let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
+        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
         at = at.saturating_add(8 + length.next_multiple_of(2));
     }
-    Ok(None)
+    false
 }

@@ -26,6 +26,11 @@ pub(in super::super) fn png_colours(png: &[u8]) -> Vec<ColourChunk> {
     chunks(png).filter_map(of).collect()
 }
 
+/// The data of a PNG's pixels, in parts.
+pub(in super::super) fn png_pixels(png: &[u8]) -> impl Iterator<Item = &[u8]> {
+    chunks(png).filter(|(name, _)| *name == b"IDAT").map(|(_, content)| content)
+}
+
 /// EXIF data of a PNG, which may stand behind the pixels, or as text.
 pub(in super::super) fn png_exif(png: &[u8]) -> Option<Vec<u8>> {
     let chunk = chunks(png).find(|(name, _)| *name == b"eXIf").map(|(_, content)| content.to_vec());

@@ -7,7 +7,7 @@ mod xmp;
 pub(super) use exif::{Group, Tree, density, exif_density};
 pub(super) use files::{
     bmp_density, bmp_icc, extended_xmp, iptc_of, jfif_density, png_colours, png_density, png_exif, png_icc, png_iptc,
-    png_iptc_text, png_xmp, resources,
+    png_iptc_text, png_pixels, png_xmp, resources,
 };
 
 use ::image::metadata::Orientation;

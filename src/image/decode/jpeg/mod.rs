@@ -10,6 +10,8 @@ mod frame;
 mod join;
 mod scan;
 
+use std::ops::Range;
+
 use super::{DecodeOptions, Message, check_size};
 use bits::Stop;
 pub(super) use colours::with_colours;
@@ -72,7 +74,9 @@ pub(super) fn inspect(bytes: &[u8], options: &DecodeOptions) -> Result<Inspected
         at = next;
         match marker {
             // The end; of a progressive JPEG that was made with less detail than there could be, not before all was there.
-            0xd9 if frame.as_ref().is_some_and(|frame| frame.progressive) && missing.iter().all(Missing::is_settled) => {
+            0xd9 if frame.as_ref().is_some_and(|frame| frame.progressive)
+                && missing.iter().all(Missing::is_settled) =>
+            {
                 break State::Whole;
             }
             0xd9 => break State::Cut,
@@ -97,6 +101,8 @@ pub(super) fn inspect(bytes: &[u8], options: &DecodeOptions) -> Result<Inspected
                     scan.channels.iter().for_each(|&(index, ..)| join.quantize(index, frame, &tables));
                 }
                 match scan.read(bytes, at, frame, &tables, &mut blocks) {
+                    // Some cameras leave a few bytes behind; more are data that nobody asked for.
+                    Ok(end) if unread(bytes, end) > 16 + (end - at) / 16 => break State::Damaged,
                     Ok(end) => at = end,
                     Err(Stop::Cut) => break State::Cut,
                     Err(Stop::Damaged) => break State::Damaged,
@@ -117,8 +123,17 @@ pub(super) fn inspect(bytes: &[u8], options: &DecodeOptions) -> Result<Inspected
     Ok(Inspected { state, progressive, components, joined })
 }
 
-/// Where a height of 0 stands that is told only behind the first scan (T.81, B.2.5), and what it is.
-pub(super) fn height_place(bytes: &[u8]) -> Option<(usize, [u8; 2])> {
+/// A height that is told only behind the first scan (T.81, B.2.5).
+pub(super) struct LateHeight {
+    /// Where the frame header has 0 instead.
+    pub place: usize,
+    pub height: [u8; 2],
+    /// The segment that tells it.
+    pub segment: Range<usize>,
+}
+
+/// Looks for a height that the frame header does not tell.
+pub(super) fn late_height(bytes: &[u8]) -> Option<LateHeight> {
     let (mut at, mut place) = (2, None);
     loop {
         let Segment { marker, content, next } = segment(bytes, at)?;
@@ -129,11 +144,21 @@ pub(super) fn height_place(bytes: &[u8]) -> Option<(usize, [u8; 2])> {
                 place = (content.get(1..3)? == [0, 0]).then(|| next - content.len() + 1);
                 place?;
             }
-            0xdc => return Some((place?, content.get(..2)?.try_into().ok()?)),
+            0xdc => {
+                let (place, height) = (place?, content.get(..2)?.try_into().ok()?);
+                return Some(LateHeight { place, height, segment: next - content.len() - 4..next });
+            }
             0xd9 => return None,
             _ => {}
         }
     }
+}
+
+/// Bytes up to the next marker that is none of a scan, or the end.
+fn unread(bytes: &[u8], from: usize) -> usize {
+    let rest = bytes.get(from..).unwrap_or_default();
+    let marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
+    rest.windows(2).position(marker).unwrap_or(rest.len())
 }
 
 fn kept(frame: &Frame, apart: bool, component: &Component) -> Blocks {

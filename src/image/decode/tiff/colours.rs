@@ -112,10 +112,11 @@ impl Meaning {
         let kind = Kind::of(layout.photometric)?;
         let beyond = layout.samples.checked_sub(kind.samples()).ok_or(FEW)?;
         let opacity = match &layout.extra {
-            Some(extra) => extra.iter().take(beyond).position(|what| matches!(what, 1 | 2)).map(|nth| Opacity {
-                place: kind.samples() + nth,
-                associated: extra[nth] == 1,
-            }),
+            Some(extra) => extra
+                .iter()
+                .take(beyond)
+                .position(|what| matches!(what, 1 | 2))
+                .map(|nth| Opacity { place: kind.samples() + nth, associated: extra[nth] == 1 }),
             // Nothing said: a fourth channel is opacity, as most programs mean and take it.
             None => (beyond == 1).then_some(Opacity { place: kind.samples(), associated: false }),
         };

@@ -174,7 +174,8 @@ impl Layout {
         let all = pixels([self.width, self.height]) * self.samples as u64 * sample;
         let together = if self.planar { 1 } else { self.samples as u64 };
         // Decompressed, in another buffer, and unpacked.
-        let chunk = 3 * pixels([self.chunk[0].min(self.stored[0]), self.chunk[1].min(self.stored[1])]) * together * sample;
+        let chunk =
+            3 * pixels([self.chunk[0].min(self.stored[0]), self.chunk[1].min(self.stored[1])]) * together * sample;
         let out = if is_direct { 0 } else { pixels([self.width, self.height]) * channels as u64 * sample };
         (file + (1 << 16) + all + chunk).max(all + out)
     }
