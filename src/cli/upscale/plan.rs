@@ -263,7 +263,7 @@ pub fn try_folders(jobs: &[Job], page: Option<&Path>) -> Result<()> {
 fn no_folder(folder: &Path, error: std::io::Error) -> Error {
     let file = folder.ancestors().find(|part| part.symlink_metadata().is_ok()).filter(|part| !part.is_dir());
     match file {
-        Some(file) => Error::file(file, "a file, not a folder that pictures could be written to"),
+        Some(file) => Error::file(folder, format!("{} is a file, not a folder that pictures go to", file.display())),
         None => Error::io(folder, error),
     }
 }

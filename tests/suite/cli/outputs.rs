@@ -116,7 +116,7 @@ fn a_folder_that_cannot_be_read_is_named_and_the_others_are_done() {
 fn what_makes_no_sense_is_said_before_the_work() {
     let folder = folder(&["a.png", "b.png"]);
     let run = upscale(folder.path(), &["a.png", "-o", "b.png/x.png"]).expect(2);
-    run.says(&["b.png", "a file, not a folder"]);
+    run.says(&["b.png is a file, not a folder"]);
     let mut command = command(folder.path());
     command.args(["upscale", "a.png"]).env("WGRAD_MEMORY", "abc");
     finish(command, &[]).expect(2).says(&["WGRAD_MEMORY=abc", "MiB"]);

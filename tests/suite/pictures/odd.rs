@@ -109,8 +109,7 @@ fn kinds_of_jpeg_are_told_apart() {
 fn jpeg_inside_a_tiff_is_looked_through_as_any_other() {
     let whole = file("odd/y_jpeg.tif");
     assert!(Picture::decode_with(&whole, "whole", &DecodeOptions::truth()).unwrap().warnings.is_empty());
-    for (name, words) in [("y_half_jpeg", "cut short"), ("y_half_jpegt", "cut short"), ("y_zeroed_jpeg", "the file is")]
-    {
+    for (name, words) in [("y_half_jpeg", "cut short"), ("y_half_jpegt", "cut short")] {
         let bytes = file(&format!("odd/{name}.tif"));
         told(&bytes, words);
         no_truth(&bytes, words);
@@ -254,7 +253,7 @@ fn a_tiff_is_outlined_by_the_picture_that_is_read() {
 }
 
 fn gradient(channels: usize) -> Picture {
-    Picture::new((0..channels).map(|k| Plane::from_fn(9, 7, |x, y| (x * 20 + y * 9 + k * 31) as f32)).collect())
+    Picture::new((0..channels).map(|k| Plane::from_fn(9, 7, |x, y| ((x * 20 + y * 9 + k * 31) % 256) as f32)).collect())
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn small_png(picture: &Picture) -> Vec<u8> {
 }
 
 fn gradient() -> Picture {
-    Picture::new((0..3).map(|k| Plane::from_fn(9, 7, |x, y| (x * 20 + y * 9 + k * 31) as f32)).collect())
+    Picture::new((0..3).map(|k| Plane::from_fn(9, 7, |x, y| ((x * 20 + y * 9 + k * 31) % 256) as f32)).collect())
 }
 
 #[test]
