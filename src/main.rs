@@ -2,10 +2,13 @@
 
 #![deny(missing_docs)]
 
+/// Known here and not in the library: asking git touches its index, and the library would be compiled anew every time.
+const COMMIT: &str = git_version::git_version!(args = ["--always", "--dirty=, changed"], fallback = "unknown");
+
 fn main() -> std::process::ExitCode {
     spare_address_space();
     hush_drivers();
-    wgrad::internal::cli::run()
+    wgrad::internal::cli::run(COMMIT)
 }
 
 /// Mesa asks a Wayland compositor which GPU it uses, and without a session its library complains on standard error, twice

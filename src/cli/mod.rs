@@ -159,7 +159,7 @@ enum Outcome {
 }
 
 /// Parses the arguments and does what they say.
-pub fn run() -> ExitCode {
+pub fn run(commit: &str) -> ExitCode {
     let started = std::time::Instant::now();
     let Arguments { command, common } = Arguments::parse();
     let console = Console::new(common.progress, common.quiet);
@@ -171,7 +171,7 @@ pub fn run() -> ExitCode {
         Command::Eval(arguments) => eval::run(arguments, &common, &console),
         Command::Predict(arguments) => predict::run(arguments, &common, &console),
         Command::Devices(arguments) => devices::run(&arguments),
-        Command::Doctor(arguments) => doctor::run(&arguments, &common, &console),
+        Command::Doctor(arguments) => doctor::run(&arguments, &common, &console, commit),
         Command::Info(arguments) => info::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments, &common, &console, started),
         Command::Profile(arguments) => profile::run(&arguments, &common, &console),

@@ -77,7 +77,7 @@ impl Finding {
 /// A part of the report.
 type Section = (String, Vec<Finding>);
 
-pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<Outcome> {
+pub fn run(arguments: &Arguments, common: &Common, console: &Console, commit: &str) -> Result<Outcome> {
     if let Some(what) = &arguments.probe {
         return probe::answer(what);
     }
@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments, common: &Common, console: &Console) -> Result<
         sections.push((title.to_string(), findings));
         Ok(())
     };
-    add("program", system::program())?;
+    add("program", system::program(commit))?;
     add("system", system::system())?;
     add("drivers", system::drivers())?;
     add("layers", system::layers())?;
