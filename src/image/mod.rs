@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`Picture`], [`Bitmap`] | planes of f32, and samples as files hold them; what is kept of a file, and what is not |
 //! | [`Metadata`] | what a file says of its picture beside the pixels |
-//! | [`encode`], [`save`] | formats, written row by row as the rows are made; files that appear by rename |
+//! | `encode`, `save` | formats, written row by row as the rows are made; files that appear by rename |
 //! | [`resize`] | MATLAB-compatible bicubic `imresize` |
 //! | [`colour`] | BT.601 luma and YCbCr with MATLAB's constants |
 //! | [`alpha`] | colour bled under transparency |

@@ -38,7 +38,7 @@ impl SaveOptions {
     }
 }
 
-/// Saves a picture whose rows are made meanwhile, as [`encode`] and [`Picture::save`] do.
+/// Saves a picture whose rows are made meanwhile, as `encode` and [`Picture::save`] do.
 ///
 /// # Errors
 /// As these.
