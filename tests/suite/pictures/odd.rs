@@ -2,36 +2,10 @@
 //!
 //! `fixtures/odd` is described in `fixtures/image.md`; the other files are made here, from those or from nothing.
 
+use crate::support::pictures::{FIXTURES, file, gradient, no_truth, refused, told};
 use std::fs;
-use std::path::Path;
 
-use wgrad::internal::image::{DecodeOptions, Depth, Format, Outline, Picture, Plane};
-
-const FIXTURES: &str = "tests/fixtures";
-
-fn file(name: &str) -> Vec<u8> {
-    fs::read(Path::new(FIXTURES).join(name)).unwrap()
-}
-
-/// What is said of a file that is read, and why it is no ground truth.
-#[track_caller]
-fn told(bytes: &[u8], words: &str) -> Picture {
-    let picture = Picture::decode(bytes, "told").unwrap();
-    assert!(picture.warnings.iter().any(|warning| warning.contains(words)), "{words}: {:?}", picture.warnings);
-    picture
-}
-
-#[track_caller]
-fn refused(bytes: &[u8], words: &[&str]) {
-    let error = Picture::decode(bytes, "refused").unwrap_err().to_string();
-    assert!(words.iter().all(|word| error.contains(word)), "{words:?}: {error}");
-}
-
-#[track_caller]
-fn no_truth(bytes: &[u8], words: &str) {
-    let error = Picture::decode_with(bytes, "truth", &DecodeOptions::truth()).unwrap_err().to_string();
-    assert!(error.contains(words), "{words}: {error}");
-}
+use wgrad::internal::image::{DecodeOptions, Depth, Format, Outline, Picture};
 
 /// A JPEG with a segment in front of all others.
 fn with_segment(jpeg: &[u8], marker: u8, content: &[u8]) -> Vec<u8> {
@@ -251,10 +225,6 @@ fn a_tiff_is_outlined_by_the_picture_that_is_read() {
     }
     let truth = Picture::open(format!("{FIXTURES}/odd/t_thumb_second.tif")).unwrap();
     assert_eq!(Picture::open(format!("{FIXTURES}/{thumbnail}")).unwrap().planes, truth.planes);
-}
-
-fn gradient(channels: usize) -> Picture {
-    Picture::new((0..channels).map(|k| Plane::from_fn(9, 7, |x, y| ((x * 20 + y * 9 + k * 31) % 256) as f32)).collect())
 }
 
 #[test]

@@ -1,38 +1,11 @@
 //! PNG: what stands beside the pixels is bounded and kept, and what is wrong with them is told.
 
-use std::fs;
+use crate::support::pictures::{file, gradient, no_truth, refused, told};
 use std::io::Write;
-use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use wgrad::internal::image::{DecodeOptions, Format, Picture, Plane};
-
-const FIXTURES: &str = "tests/fixtures";
-
-fn file(name: &str) -> Vec<u8> {
-    fs::read(Path::new(FIXTURES).join(name)).unwrap()
-}
-
-/// What is said of a file that is read, and why it is no ground truth.
-#[track_caller]
-fn told(bytes: &[u8], words: &str) -> Picture {
-    let picture = Picture::decode(bytes, "told").unwrap();
-    assert!(picture.warnings.iter().any(|warning| warning.contains(words)), "{words}: {:?}", picture.warnings);
-    picture
-}
-
-#[track_caller]
-fn refused(bytes: &[u8], words: &[&str]) {
-    let error = Picture::decode(bytes, "refused").unwrap_err().to_string();
-    assert!(words.iter().all(|word| error.contains(word)), "{words:?}: {error}");
-}
-
-#[track_caller]
-fn no_truth(bytes: &[u8], words: &str) {
-    let error = Picture::decode_with(bytes, "truth", &DecodeOptions::truth()).unwrap_err().to_string();
-    assert!(error.contains(words), "{words}: {error}");
-}
+use wgrad::internal::image::{DecodeOptions, Format, Picture};
 
 /// A chunk of a PNG.
 fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
@@ -55,18 +28,14 @@ fn small_png(picture: &Picture) -> Vec<u8> {
     picture.encode(Format::Png, 90).unwrap()
 }
 
-fn gradient() -> Picture {
-    Picture::new((0..3).map(|k| Plane::from_fn(9, 7, |x, y| ((x * 20 + y * 9 + k * 31) % 256) as f32)).collect())
-}
-
 #[test]
 fn profiles_and_text_of_a_png_do_not_unpack_without_end() {
-    let plain = small_png(&gradient());
+    let plain = small_png(&gradient(3));
     let bomb = packed(&vec![0; 60 << 20]);
     let begun = std::time::Instant::now();
     let profile = with_chunks(&plain, &[chunk(b"iCCP", &[b"bomb\0\0", &bomb[..]].concat())]);
     let read = told(&profile, "ICC profile cannot be unpacked");
-    assert_eq!(read.planes, gradient().planes);
+    assert_eq!(read.planes, gradient(3).planes);
     let text = [&b"XML:com.adobe.xmp\0\x01\0\0\0"[..], &bomb].concat();
     let others = [chunk(b"zTXt", &[b"Raw profile type exif\0\0", &bomb[..]].concat()), chunk(b"iTXt", &text)];
     let read = Picture::decode(&with_chunks(&plain, &others), "text").unwrap();
@@ -76,7 +45,7 @@ fn profiles_and_text_of_a_png_do_not_unpack_without_end() {
 
 #[test]
 fn a_png_whose_checksum_is_wrong_is_told() {
-    let plain = small_png(&gradient());
+    let plain = small_png(&gradient(3));
     let at = plain.windows(4).position(|name| name == b"IDAT").unwrap();
     let length = u32::from_be_bytes(plain[at - 4..at].try_into().unwrap()) as usize;
     let pixels = &plain[at + 4..at + 4 + length];
@@ -84,7 +53,7 @@ fn a_png_whose_checksum_is_wrong_is_told() {
     let mut wrong = pixels.to_vec();
     wrong[length - 1] ^= 1;
     for bytes in [with_pixels(&wrong), with_pixels(&pixels[..length - 4])] {
-        assert_eq!(told(&bytes, "the file is damaged").planes, gradient().planes);
+        assert_eq!(told(&bytes, "the file is damaged").planes, gradient(3).planes);
         no_truth(&bytes, "damaged");
     }
     assert!(Picture::decode_with(&with_pixels(pixels), "whole", &DecodeOptions::truth()).unwrap().warnings.is_empty());
@@ -96,7 +65,7 @@ fn a_png_whose_checksum_is_wrong_is_told() {
     let control = chunk(b"acTL", &[0, 0, 0, 1, 0, 0, 0, 0]);
     let frame = [&[0; 4][..], &plain[16..24], &[0; 8], &[0, 1, 0, 1, 0, 0]].concat();
     let still = with_chunks(&plain, &[control, chunk(b"fcTL", &frame)]);
-    assert_eq!(Picture::decode(&still, "still").unwrap().planes, gradient().planes);
+    assert_eq!(Picture::decode(&still, "still").unwrap().planes, gradient(3).planes);
 }
 
 /// Text of ImageMagick's convention.
@@ -108,7 +77,7 @@ fn raw_profile(kind: &str, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_stands_in_a_png_as_text_is_kept() {
-    let plain = small_png(&gradient());
+    let plain = small_png(&gradient(3));
     let read = |chunks: &[Vec<u8>]| Picture::decode(&with_chunks(&plain, chunks), "text").unwrap();
     let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
     exif.extend(b"abcdef");

@@ -6,6 +6,7 @@ pub mod files;
 pub mod gpu;
 pub mod gradients;
 pub mod operators;
+pub mod pictures;
 pub mod property;
 pub mod skip;
 pub mod tolerance;
